@@ -1,0 +1,42 @@
+"""A job: one message, some of its recipients, one next hop; and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from postroad.model.message import Content, Message, Recipient
+from postroad.model.outcome import Outcome
+
+
+class Job:
+    """What a delivery agent is handed.
+
+    The agent fills ``outcomes`` (one per recipient, same order) and reports.  ``site_failure`` is
+    set when the destination as a whole could not be used (no connection, refused greeting), for
+    the concurrency feedback.  ``nexthop`` is the route's.
+    """
+
+    __slots__ = (
+        "begun",
+        "content",
+        "message",
+        "nexthop",
+        "outcomes",
+        "recipients",
+        "site_failure",
+        "transport",
+    )
+
+    def __init__(self, message: Message, recipients: Sequence[Recipient], transport: str, nexthop: str, content: Content) -> None:  # fmt: skip  # noqa: E501
+        self.message = message
+        self.recipients = recipients
+        self.transport = transport
+        self.nexthop = nexthop
+        self.content = content
+        self.outcomes: list[Outcome | None] = [None] * len(recipients)
+        self.site_failure: Outcome | None = None
+        self.begun = 0.0  # steady clock, when the scheduler handed it out
+
+    def all(self, outcome: Outcome) -> None:
+        """Give every recipient that has none yet this outcome."""
+        self.outcomes = [outcome if known is None else known for known in self.outcomes]

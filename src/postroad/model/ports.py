@@ -1,0 +1,232 @@
+"""The Protocols between the stages.  A stage knows these and never another stage.
+
+``then`` callbacks are called on the loop's thread, exactly once, and may be called before the
+method that takes them returns.  Coroutines of these ports run under ``base.tasks.start``: see there
+what they may await.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+from postroad.model.job import Job
+from postroad.model.message import Content, Message
+from postroad.model.reply import Reply
+from postroad.model.route import Route
+from postroad.model.session import Session
+
+Then = Callable[[BaseException | None], None]
+
+
+class Table(Protocol):
+    """A look-up table, ``type:argument``.
+
+    ``lookup`` gives the value, None when the table does not know the key; raises TableUnavailable
+    when it could not look.  Keys are data, never syntax.  The caller folds the key's case.
+    """
+
+    name: str
+
+    async def lookup(self, key: str) -> str | None:
+        """Look a key up."""
+        ...
+
+
+class Policy(Protocol):
+    """Says whether a session may go on.  One per smtpd service.  None accepts; a Reply refuses."""
+
+    async def connect(self, session: Session) -> Reply | None:
+        """A client has connected."""
+        ...
+
+    async def helo(self, session: Session) -> Reply | None:
+        """HELO or EHLO: ``session.helo`` is set."""
+        ...
+
+    async def mail(self, session: Session) -> Reply | None:
+        """MAIL: ``session.transaction.sender`` is set."""
+        ...
+
+    async def recipient(self, session: Session, address: str) -> Reply | None:
+        """RCPT: the recipient is not yet among the transaction's."""
+        ...
+
+    async def data(self, session: Session) -> Reply | None:
+        """DATA, or the first BDAT."""
+        ...
+
+    async def end_of_data(self, session: Session, size: int) -> Reply | None:
+        """The final dot; nothing is queued yet."""
+        ...
+
+    async def verify(self, session: Session, address: str) -> Reply | None:
+        """VRFY."""
+        ...
+
+    async def etrn(self, session: Session, domain: str) -> Reply | None:
+        """ETRN."""
+        ...
+
+
+class Receiver(Protocol):
+    """Takes the content of one message while it arrives: dots removed, CRLF kept, cut anywhere."""
+
+    def feed(self, data: bytes) -> None:
+        """Take a piece.  Never raises; an error is kept for ``commit``."""
+        ...
+
+    def commit(self, then: Callable[[Reply], None]) -> None:
+        """Queue the message.  ``then`` gets the reply to the final dot; 250 means synced."""
+        ...
+
+    def abort(self) -> None:
+        """Forget it: the session ended, or the message was refused."""
+        ...
+
+
+class Intake(Protocol):
+    """Accepted means on disk: makes receivers."""
+
+    def open(self, session: Session) -> Receiver:
+        """Begin a message for the session's transaction, and give it its queue id (``queue_key``)."""
+        ...
+
+
+class Spool(Protocol):
+    """A content too large for memory, on its way to a file."""
+
+    def write(self, data: bytes) -> None:
+        """Append.  StoreUnavailable when the disk is full."""
+        ...
+
+    def finish(self) -> Content:
+        """Return the content; the file is synced by the commit that accepts the message."""
+        ...
+
+    def abort(self) -> None:
+        """Remove the file."""
+        ...
+
+
+class Settlement:
+    """What one attempt changes, in one transaction.
+
+    The message's recipients carry ``done``, ``reason``, ``status`` already.  ``due`` is the next
+    attempt; when every recipient is done the message leaves the queue.  ``notices`` are new
+    messages (bounces, delay warnings) that are accepted in the same transaction.
+    """
+
+    __slots__ = ("due", "message", "notices")
+
+    def __init__(self, message: Message, due: float, notices: Sequence[Message] = ()) -> None:
+        self.message = message
+        self.due = due
+        self.notices = notices
+
+
+class Store(Protocol):
+    """The queue.  Every verb is one transaction; ``accept`` and ``settle`` of many callers share one sync.
+
+    A claim carries a lease: ``message.owner`` and ``message.due`` (when it runs out).  A settlement
+    of a message whose lease is no longer the caller's fails with LookupError and changes nothing.
+    """
+
+    def accept(self, message: Message, then: Then) -> None:
+        """Queue a message, leased to this store's owner; ``then(None)`` means committed and synced."""
+        ...
+
+    def settle(self, settlement: Settlement, then: Then) -> None:
+        """Write what an attempt changed: done, retry and bounce are one transaction."""
+        ...
+
+    async def claim(self, *, now: float, most: int) -> list[Message]:
+        """Lease up to ``most`` messages whose time has come, earliest first; contents are not loaded."""
+        ...
+
+    def content(self, message: Message) -> Content:
+        """Return the content of a message; it stays readable until the message leaves the queue."""
+        ...
+
+    def spool(self, key: int) -> Spool:
+        """Begin a content that is larger than queue_inline_limit."""
+        ...
+
+    async def hold(self, keys: Iterable[int] | None) -> list[int]:
+        """Put on hold; None means all.  Returns the keys that changed."""
+        ...
+
+    async def release(self, keys: Iterable[int] | None) -> list[int]:
+        """Release from hold."""
+        ...
+
+    async def requeue(self, keys: Iterable[int] | None, *, now: float) -> list[int]:
+        """Make due at once and route again; releases from hold as well."""
+        ...
+
+    async def expire(self, keys: Iterable[int] | None) -> list[int]:
+        """Mark as expired by force: the next attempt returns it to its sender."""
+        ...
+
+    async def flush(self, keys: Iterable[int] | None, *, now: float) -> list[int]:
+        """Make deferred messages due now."""
+        ...
+
+    async def delete(self, keys: Iterable[int] | None) -> list[int]:
+        """Remove from the queue, without a bounce."""
+        ...
+
+    async def find(self, keys: Iterable[int] | None = None) -> list[Message]:
+        """Return messages without contents, in order of arrival; None means all."""
+        ...
+
+    async def count(self) -> int:
+        """Return how many messages are queued."""
+        ...
+
+
+class Router(Protocol):
+    """Says where an address goes.  TableUnavailable when it could not look."""
+
+    async def route(self, address: str, sender: str = "") -> Route:
+        """Return transport and next hop."""
+        ...
+
+
+class Agent(Protocol):
+    """Delivers jobs.  Never raises for what a peer does, never touches the queue."""
+
+    def deliver(self, job: Job, report: Callable[[Job], None]) -> None:
+        """Try to deliver; ``report(job)`` when every recipient has its outcome."""
+        ...
+
+    async def close(self) -> None:
+        """End idle connections; jobs under way end by themselves."""
+        ...
+
+
+class Resolver(Protocol):
+    """The DNS.  An empty answer means "not there"; LookupUnavailable means "could not look".
+
+    Answers come from one cache; equal questions at the same time become one.
+    """
+
+    def mx(self, name: str) -> Awaitable[Sequence[tuple[int, str]]]:
+        """Return (preference, host) pairs; ``(0, "")`` alone is the null MX (RFC 7505)."""
+        ...
+
+    def addresses(self, name: str, family: int = 0) -> Awaitable[Sequence[str]]:
+        """Return addresses of a host name: family 4, 6, or 0 for both (A first)."""
+        ...
+
+    def ptr(self, address: str) -> Awaitable[Sequence[str]]:
+        """Return the names of an address."""
+        ...
+
+    def txt(self, name: str) -> Awaitable[Sequence[bytes]]:
+        """Return TXT records, each with its strings joined."""
+        ...
+
+    def query(self, name: str, kind: str) -> Awaitable[Any]:
+        """Return the full answer (``net.answer.Answer``): records, AD flag, TTL, NXDOMAIN or no data."""
+        ...

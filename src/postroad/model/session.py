@@ -1,0 +1,47 @@
+"""The facts of one SMTP session and of its mail transaction, for policy and intake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from postroad.model.client import Client
+from postroad.model.message import Recipient
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One mail transaction: from MAIL to the final dot.
+
+    ``sender`` is None until MAIL was accepted, "" for the null sender.  Addresses are as the client
+    wrote them with quoting and source routes removed, decoded as UTF-8 with surrogateescape.
+    """
+
+    sender: str | None = None
+    recipients: list[Recipient] = field(default_factory=list)
+    size: int = 0  # SIZE=, 0 when not given
+    eight_bit: bool = False  # BODY=8BITMIME
+    smtputf8: bool = False
+    ret: str = ""  # RFC 3461: FULL or HDRS
+    envid: str = ""  # RFC 3461, xtext decoded
+    auth: str = ""  # RFC 4954 AUTH=
+    actions: dict[str, str] = field(
+        default_factory=dict
+    )  # what access maps ask for: HOLD, DISCARD, FILTER ...
+    queue_key: int = 0  # 0 until the message has a queue id
+    verdicts: dict[str, Any] = field(default_factory=dict)  # policy's memory for this transaction
+
+
+@dataclass(slots=True)
+class Session:
+    """One SMTP session, from connect to the end."""
+
+    client: Client
+    helo: str = ""
+    protocol: str = "SMTP"  # SMTP or ESMTP, LMTP
+    transaction: Transaction = field(default_factory=Transaction)
+    sasl_username: str = ""
+    sasl_method: str = ""
+    sasl_sender: str = ""
+    tls: str = ""  # the Received clause's text when TLS is on
+    memory: dict[str, Any] = field(default_factory=dict)  # policy's memory for this session
