@@ -189,7 +189,7 @@ def settings_of(groups: Iterable[Group], facts: Facts | None = None, **texts: st
     def text_of(name: str, depth: int = 0) -> str:
         if name in done:
             return done[name]
-        if depth > 20:  # noqa: PLR2004 - deeper than any real configuration
+        if depth > 20:
             raise ValueError(f"{name} refers to itself")
         text = raw.get(name, "")
         for other in sorted(raw, key=len, reverse=True):

@@ -28,7 +28,7 @@ def on_failure(report: Callable[[str, BaseException], None]) -> None:
 
 def spawn(coro: Coroutine[Any, Any, T], name: str = "") -> asyncio.Task[T]:
     """Run a coroutine as a task, keep a reference until it ends, and report its failure."""
-    task = asyncio.get_running_loop().create_task(coro, name=name or coro.__qualname__)
+    task = asyncio.get_running_loop().create_task(coro, name=name or getattr(coro, "__qualname__", "task"))
     _running.add(task)
     task.add_done_callback(_ended)
     return task
@@ -58,7 +58,7 @@ class _Rest:
             try:
                 sent = yield wanted
             except BaseException as error:  # noqa: BLE001 - it belongs to the coroutine
-                step = self._coro.throw
+                step: Any = self._coro.throw
                 value: Any = error
             else:
                 step = self._coro.send
