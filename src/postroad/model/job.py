@@ -35,6 +35,7 @@ class Job:
         self.content = content
         self.outcomes: list[Outcome | None] = [None] * len(recipients)
         self.site_failure: Outcome | None = None
+        self.new_messages: list[Message] = []  # queued in the transaction that settles this job (forwards)
         self.begun = 0.0  # steady clock, when the scheduler handed it out
 
     def all(self, outcome: Outcome) -> None:

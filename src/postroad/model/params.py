@@ -31,7 +31,7 @@ MAIL_NAME = params.declare(
     "mail_name",
     STRING,
     "Postfix",
-    "The name of the mail system in banners, Received fields and bounces. Kept as Postfix says it, because filters and tests know it.",
+    "The name of the mail system in banners, Received fields and bounces; Postfix's, which filters know.",
 )
 MAIL_VERSION = params.declare(
     "mail_version",

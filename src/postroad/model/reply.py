@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A three-digit code, an enhanced status code (may be empty), and text; ``\\n`` parts its lines."""
+    """A three-digit code, an enhanced status code (may be empty), and text; a line feed parts its lines."""
 
     code: int
     status: str
