@@ -20,6 +20,7 @@ class Job:
         "begun",
         "content",
         "message",
+        "new_messages",
         "nexthop",
         "outcomes",
         "recipients",
