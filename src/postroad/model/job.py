@@ -8,6 +8,25 @@ from postroad.model.message import Content, Message, Recipient
 from postroad.model.outcome import Outcome
 
 
+class Attempt:
+    """One go at a message: every job of it belongs to one attempt, and the attempt is settled as one.
+
+    ``entered`` is the steady time at which the message became active.  ``failed`` and ``succeeded``
+    are those that a notice may have to name.
+    """
+
+    __slots__ = ("entered", "failed", "message", "new_messages", "pending", "succeeded", "wall")
+
+    def __init__(self, message: Message, entered: float, wall: float) -> None:
+        self.message = message
+        self.entered = entered
+        self.wall = wall
+        self.pending = 0  # jobs that have not reported
+        self.failed: list[tuple[Recipient, Outcome]] = []
+        self.succeeded: list[tuple[Recipient, Outcome]] = []
+        self.new_messages: list[Message] = []
+
+
 class Job:
     """What a delivery agent is handed.
 
@@ -17,6 +36,7 @@ class Job:
     """
 
     __slots__ = (
+        "attempt",
         "begun",
         "content",
         "message",
@@ -37,6 +57,7 @@ class Job:
         self.outcomes: list[Outcome | None] = [None] * len(recipients)
         self.site_failure: Outcome | None = None
         self.new_messages: list[Message] = []  # queued in the transaction that settles this job (forwards)
+        self.attempt: Attempt | None = None  # the scheduler's
         self.begun = 0.0  # steady clock, when the scheduler handed it out
 
     def all(self, outcome: Outcome) -> None:

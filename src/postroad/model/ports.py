@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from postroad.model.job import Job
+from postroad.model.job import Attempt, Job
 from postroad.model.message import Content, Message
 from postroad.model.reply import Reply
 from postroad.model.route import Route
@@ -202,6 +202,18 @@ class Agent(Protocol):
 
     async def close(self) -> None:
         """End idle connections; jobs under way end by themselves."""
+        ...
+
+
+class Outcomes(Protocol):
+    """Says what follows from what agents report."""
+
+    def report(self, job: Job) -> None:
+        """Log each outcome and note it on the recipient and on ``job.attempt``."""
+        ...
+
+    def finish(self, attempt: Attempt, then: Callable[[Sequence[Message]], None]) -> None:
+        """Settle: done, retry or bounce.  ``then`` gets the notices, accepted and leased to us."""
         ...
 
 
