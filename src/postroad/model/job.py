@@ -15,12 +15,13 @@ class Attempt:
     are those that a notice may have to name.
     """
 
-    __slots__ = ("entered", "failed", "message", "new_messages", "pending", "succeeded", "wall")
+    __slots__ = ("entered", "failed", "interrupted", "message", "new_messages", "pending", "succeeded", "wall")
 
     def __init__(self, message: Message, entered: float, wall: float) -> None:
         self.message = message
         self.entered = entered
         self.wall = wall
+        self.interrupted = False  # some of it was not tried: the server stops
         self.pending = 0  # jobs that have not reported
         self.failed: list[tuple[Recipient, Outcome]] = []
         self.succeeded: list[tuple[Recipient, Outcome]] = []

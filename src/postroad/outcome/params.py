@@ -1,7 +1,30 @@
-"""Parameters that only this room obeys."""
+"""Parameters of what follows from an attempt: notices, and their limits (bounce(8))."""
 
 from __future__ import annotations
 
+from postroad.base.kinds import INT, STRING
 from postroad.base.params import Group
 
 params = Group("outcome")
+
+BOUNCE_SIZE_LIMIT = params.declare(
+    "bounce_size_limit", INT, "50000", "How much of a message is returned in a notice, in bytes.", low=1
+)
+BOUNCE_NOTICE_RECIPIENT = params.declare(
+    "bounce_notice_recipient",
+    STRING,
+    "postmaster",
+    "Who gets a copy of the header of each bounce (class bounce).",
+)
+DOUBLE_BOUNCE_NOTICE_RECIPIENT = params.declare(
+    "2bounce_notice_recipient",
+    STRING,
+    "postmaster",
+    "Who gets bounces that cannot be returned (class 2bounce).",
+)
+DELAY_NOTICE_RECIPIENT = params.declare(
+    "delay_notice_recipient",
+    STRING,
+    "postmaster",
+    "Who gets a copy of the header of late mail (class delay).",
+)

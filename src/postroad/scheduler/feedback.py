@@ -19,7 +19,9 @@ def parse_feedback(text: str) -> Feedback:
     try:
         value = float(number)
     except ValueError:
-        raise ValueError(f"bad feedback {text!r}: expected a number, 1/concurrency or 1/sqrt_concurrency") from None
+        raise ValueError(
+            f"bad feedback {text!r}: expected a number, 1/concurrency or 1/sqrt_concurrency"
+        ) from None
     if not 0 <= value <= 1:
         raise ValueError(f"bad feedback {text!r}: not between 0 and 1")
     if not slash:
@@ -36,7 +38,9 @@ class Law:
 
     __slots__ = ("cohort_limit", "initial", "limit", "negative", "positive")
 
-    def __init__(self, limit: int, initial: int, positive: Feedback, negative: Feedback, cohort_limit: int) -> None:
+    def __init__(
+        self, limit: int, initial: int, positive: Feedback, negative: Feedback, cohort_limit: int
+    ) -> None:
         self.limit = limit  # 0: none
         self.initial = min(initial, limit) if limit else initial
         self.positive = positive

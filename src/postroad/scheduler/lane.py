@@ -19,7 +19,17 @@ class Lane:
     ``dead`` is the outcome that made the destination dead, until the steady time ``dead_until``.
     """
 
-    __slots__ = ("busy", "dead", "dead_until", "nexthop", "not_before", "ready", "senders", "waiting", "window")
+    __slots__ = (
+        "busy",
+        "dead",
+        "dead_until",
+        "nexthop",
+        "not_before",
+        "ready",
+        "senders",
+        "waiting",
+        "window",
+    )
 
     def __init__(self, nexthop: str, law: Law) -> None:
         self.nexthop = nexthop

@@ -8,16 +8,28 @@ from postroad.base.params import Group
 params = Group("scheduler")
 
 ACTIVE_LIMIT = params.declare(
-    "qmgr_message_active_limit", INT, "20000", "The most messages that are being delivered at one time.", low=1
+    "qmgr_message_active_limit",
+    INT,
+    "20000",
+    "The most messages that are being delivered at one time.",
+    low=1,
 )
 DEFER_TRANSPORTS = params.declare(
     "defer_transports", LIST, "", "Transports that deliver nothing now; their mail waits in the queue."
 )
 DEFAULT_CONCURRENCY = params.declare(
-    "default_destination_concurrency_limit", INT, "20", "The most deliveries at one time to one destination.", low=0
+    "default_destination_concurrency_limit",
+    INT,
+    "20",
+    "The most deliveries at one time to one destination.",
+    low=0,
 )
 DEFAULT_INITIAL = params.declare(
-    "initial_destination_concurrency", INT, "5", "The deliveries at one time that a destination begins with.", low=1
+    "initial_destination_concurrency",
+    INT,
+    "5",
+    "The deliveries at one time that a destination begins with.",
+    low=1,
 )
 DEFAULT_POSITIVE = params.declare(
     "default_destination_concurrency_positive_feedback",
@@ -94,11 +106,19 @@ RATE_DELAY = params.declare_family(
 )
 # Postfix gives local(8) and virtual(8) values of their own: one message, one recipient, one user.
 LOCAL_CONCURRENCY = params.declare(
-    "local_destination_concurrency_limit", INT, "2", "The most local deliveries at one time to one user.", low=0
+    "local_destination_concurrency_limit",
+    INT,
+    "2",
+    "The most local deliveries at one time to one user.",
+    low=0,
 )
 LOCAL_RECIPIENTS = params.declare(
     "local_destination_recipient_limit", INT, "1", "The most recipients in one local delivery.", low=0
 )
 VIRTUAL_RECIPIENTS = params.declare(
-    "virtual_destination_recipient_limit", INT, "1", "The most recipients in one delivery to virtual mailboxes.", low=0
+    "virtual_destination_recipient_limit",
+    INT,
+    "1",
+    "The most recipients in one delivery to virtual mailboxes.",
+    low=0,
 )

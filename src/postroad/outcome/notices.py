@@ -1,0 +1,191 @@
+"""Who is told what: turns the end of an attempt into notices (bounces, delay warnings, reports).
+
+RFC 3461 5.2 says who may be told: NOTIFY=NEVER nobody, without NOTIFY failures and delays.  A notice
+has the null sender, and about a message that has the null sender nobody but the postmaster is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+
+from postroad.base.clock import Clock
+from postroad.base.ids import id_of
+from postroad.base.log import Event, Log
+from postroad.base.params import Settings
+from postroad.mail.dates import rfc5322
+from postroad.mail.dsn import Entry, Kind, Notice, compose
+from postroad.model.message import DELAY, FAILURE, SUCCESS, Content, Message, Recipient, Text
+from postroad.model.outcome import Outcome
+from postroad.model.params import (
+    BOUNCE_QUEUE_LIFETIME,
+    DELAY_WARNING_TIME,
+    DOUBLE_BOUNCE_SENDER,
+    MAIL_NAME,
+    MAXIMAL_QUEUE_LIFETIME,
+    MYHOSTNAME,
+    MYORIGIN,
+    NOTIFY_CLASSES,
+)
+from postroad.outcome.params import (
+    BOUNCE_NOTICE_RECIPIENT,
+    BOUNCE_SIZE_LIMIT,
+    DELAY_NOTICE_RECIPIENT,
+    DOUBLE_BOUNCE_NOTICE_RECIPIENT,
+)
+
+NOTICE = Event(
+    "bounce", "%s: %s notification: %s", "A notice about a message was queued; its id stands last."
+)
+MESSAGE_ID = Event("cleanup", "%s: message-id=<%s>", "The Message-ID of a message we made.")
+
+_NAMES = {
+    Kind.FAILURE: "non-delivery",
+    Kind.DELAY: "delay",
+    Kind.SUCCESS: "delivery status",
+}
+Told = tuple[Recipient, Outcome]
+Expand = Callable[[str, list[Recipient]], Awaitable[list[Recipient]]]
+
+
+class Notices:
+    """Makes notices.  ``expand`` is the intake's rewriting of their recipients (virtual aliases)."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        content: Callable[[Message], Content],
+        new_key: Callable[[], int],
+        expand: Expand,
+        log: Log,
+        clock: Clock,
+    ) -> None:
+        self._content = content
+        self._new_key = new_key
+        self._expand = expand
+        self._log = log
+        self._clock = clock
+        self._host = settings[MYHOSTNAME]
+        self._origin = settings[MYORIGIN]
+        self._mail_name = settings[MAIL_NAME]
+        self._limit = settings[BOUNCE_SIZE_LIMIT]
+        self._classes = frozenset(name for name in settings[NOTIFY_CLASSES])
+        self._double = settings[DOUBLE_BOUNCE_SENDER]
+        self._late = settings[DELAY_WARNING_TIME]
+        self._lifetime = settings[MAXIMAL_QUEUE_LIFETIME]
+        self._bounce_lifetime = settings[BOUNCE_QUEUE_LIFETIME]
+        self._postmasters = {
+            "bounce": settings[BOUNCE_NOTICE_RECIPIENT],
+            "2bounce": settings[DOUBLE_BOUNCE_NOTICE_RECIPIENT],
+            "delay": settings[DELAY_NOTICE_RECIPIENT],
+        }
+
+    async def make(self, message: Message, failed: Sequence[Told], late: Sequence[Told], succeeded: Sequence[Told]) -> list[Message]:  # fmt: skip  # noqa: E501
+        """Return the notices that the ends of these recipients ask for, ready to be queued."""
+        notices: list[Message] = []
+        if self._is_double_bounce(message.sender):
+            return notices  # it ends here: a notice about a notice to the postmaster would never end
+        failures = [told for told in failed if _wanted(told[0], FAILURE)]
+        if failures:
+            await self._about(notices, message, Kind.FAILURE, failures, "bounce")
+        delays = [told for told in late if _wanted(told[0], DELAY)]
+        if delays:
+            await self._about(notices, message, Kind.DELAY, delays, "delay")
+        if succeeded and message.sender:
+            await self._tell(notices, message, Kind.SUCCESS, succeeded, message.sender)
+        return notices
+
+    def _is_double_bounce(self, sender: str) -> bool:
+        return bool(sender) and sender.partition("@")[0].lower() == self._double.lower()
+
+    async def _about(self, notices: list[Message], message: Message, kind: Kind, told: Sequence[Told], name: str) -> None:  # fmt: skip  # noqa: E501
+        """Tell the sender, and the postmaster where notify_classes says so."""
+        if message.sender:
+            await self._tell(notices, message, kind, told, message.sender)
+            if name in self._classes:
+                await self._tell(notices, message, kind, told, self._postmasters[name], postmaster=True)
+        elif kind is Kind.FAILURE and "2bounce" in self._classes:
+            await self._tell(notices, message, kind, told, self._postmasters["2bounce"], postmaster=True)
+
+    async def _tell(self, notices: list[Message], message: Message, kind: Kind, told: Sequence[Told], to: str, *, postmaster: bool = False) -> None:  # fmt: skip  # noqa: E501
+        key = self._new_key()
+        now = self._clock.now()
+        sender = f"{self._double}@{self._origin}" if postmaster else ""
+        recipients = await self._expand(sender, [Recipient(to)])
+        message_id = f"{rfc5322_stamp(now)}.{id_of(key)}@{self._host}"
+        whole = kind is Kind.FAILURE and not postmaster and message.ret != "HDRS"
+        notice = Notice(
+            kind=kind,
+            sender=f"MAILER-DAEMON@{self._origin}",
+            to=to,
+            hostname=self._host,
+            mail_name=self._mail_name,
+            queue_id=message.id,
+            arrival=rfc5322(message.arrival),
+            date=rfc5322(now),
+            boundary=f"{id_of(key)}.{int(now)}/{self._host}",
+            message_id=message_id,
+            original_sender=message.sender,
+            entries=[self._entry(kind, recipient, outcome) for recipient, outcome in told],
+            envid=message.envid,
+            returned=self._returned(message, whole=whole),
+            headers_only=not whole,
+            smtputf8=message.smtputf8,
+            retry_until=rfc5322(message.arrival + self._lifetime),
+            postmaster=postmaster,
+        )
+        text = compose(notice, warning_seconds=self._late, lifetime_seconds=self._lifetime)
+        received = f"Received: by {self._host} ({self._mail_name})\r\n\tid {id_of(key)}; {rfc5322(now)}\r\n"
+        made = Message(key, sender, recipients, now, Text(received.encode() + text))
+        made.eight_bit = not text.isascii()
+        made.smtputf8 = message.smtputf8 or not to.isascii()
+        notices.append(made)
+        self._log.emit(MESSAGE_ID, made.id, message_id)
+        self._log.emit(
+            NOTICE, message.id, f"{'postmaster' if postmaster else 'sender'} {_NAMES[kind]}", made.id
+        )
+
+    @staticmethod
+    def _entry(kind: Kind, recipient: Recipient, outcome: Outcome) -> Entry:
+        action = outcome.action if kind is Kind.SUCCESS else kind.value
+        return Entry(
+            address=recipient.address,
+            action=action,
+            status=outcome.status,
+            text=outcome.text,
+            orcpt=recipient.orcpt,
+            original=recipient.original,
+            remote=outcome.remote,
+            reply=outcome.reply,
+        )
+
+    def _returned(self, message: Message, *, whole: bool) -> bytes:
+        """Return what goes back of the message: at most bounce_size_limit, cut at a line's end."""
+        try:
+            content = message.content or self._content(message)
+            data = next(iter(content.pieces(self._limit)), b"")
+            longer = content.size > len(data)
+        except Exception:  # noqa: BLE001 - bounce(8): a notice is sent even if the message cannot be read
+            return b""
+        if not whole:
+            end = data.find(b"\r\n\r\n")
+            if end >= 0:
+                return data[: end + 2]
+        if longer:
+            return data[: data.rfind(b"\r\n") + 2]
+        return data
+
+
+def rfc5322_stamp(now: float) -> str:
+    """Return the time as the digits that begin our Message-IDs: YYYYMMDDhhmmss (UTC)."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y%m%d%H%M%S")
+
+
+def _wanted(recipient: Recipient, bit: int) -> bool:
+    return not recipient.notify or bool(recipient.notify & bit)
+
+
+def success_wanted(recipient: Recipient, outcome: Outcome) -> bool:
+    """Return whether the sender asked to hear of a delivery, and nobody else will tell (RFC 3461 5.2.2)."""
+    return bool(recipient.notify & SUCCESS) and not outcome.notified

@@ -1,0 +1,51 @@
+"""One log line for each recipient of each attempt, exactly as Postfix's delivery agents write it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from postroad.base.clock import Clock
+from postroad.base.log import Event, Log
+from postroad.model.job import Job
+from postroad.model.message import Recipient
+from postroad.model.outcome import Outcome
+from postroad.outcome.delays import seconds
+
+DELIVERY = Event(
+    "PROGRAM",
+    "%s: to=<%s>%s, relay=%s%s, delay=%s, delays=%s/%s/%s/%s, dsn=%s, status=%s (%s)",
+    "What became of one recipient: status=sent, deferred or bounced.  delays= are the seconds before "
+    "the queue manager, in it, for the connection, and for the transmission.",
+)
+_WORDS = {"2": "sent", "4": "deferred", "5": "bounced"}
+
+
+class DeliveryLog:
+    """Writes delivery lines.  ``programs`` has the program and the Log of each transport."""
+
+    def __init__(self, log: Log, clock: Clock, programs: Mapping[str, tuple[str, Log]], digits: int) -> None:
+        self._log = log
+        self._clock = clock
+        self._programs = programs
+        self._digits = digits
+
+    def line(self, job: Job, recipient: Recipient, outcome: Outcome, *, soft: bool = False) -> None:
+        """Note what became of one recipient; ``soft``: soft_bounce keeps it from bouncing."""
+        attempt = job.attempt
+        program, log = self._programs.get(job.transport, (None, self._log))
+        steady = self._clock.steady()
+        entered = attempt.entered if attempt is not None else steady
+        before = attempt.wall - job.message.arrival if attempt is not None else 0.0
+        digits = self._digits
+        waited = job.begun - entered
+        transfer = outcome.transfer or max(0.0, steady - job.begun - outcome.setup)
+        total = max(0.0, before) + steady - entered
+        origin = f", orig_to=<{recipient.original}>" if recipient.original != recipient.address else ""
+        reused = f", conn_use={outcome.reused}" if outcome.reused > 1 else ""
+        log.line(
+            program or "error",
+            f"{job.message.id}: to=<{recipient.address}>{origin}, relay={outcome.relay}{reused}, "
+            f"delay={seconds(total, digits)}, delays={seconds(before, digits)}/{seconds(waited, digits)}/"
+            f"{seconds(outcome.setup, digits)}/{seconds(transfer, digits)}, dsn={outcome.status}, "
+            f"status={'SOFTBOUNCE' if soft else _WORDS[outcome.status[0]]} ({outcome.text})",
+        )

@@ -1,0 +1,353 @@
+"""The scheduler: what is due becomes jobs, and every message that has had its attempt is settled.
+
+It knows nothing of addresses, protocols or databases.  In memory is only what is being delivered
+(at most ``qmgr_message_active_limit``); what waits for another attempt is in the store.  The cost
+of a message does not depend on how many wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from postroad.base import tasks
+from postroad.base.clock import Clock
+from postroad.base.log import Event, Log
+from postroad.base.params import Settings
+from postroad.model.job import Attempt, Job
+from postroad.model.message import Message, Recipient, Text
+from postroad.model.outcome import Outcome
+from postroad.model.params import MINIMAL_BACKOFF_TIME, QUEUE_RUN_DELAY
+from postroad.model.ports import Outcomes, Router, Store
+from postroad.model.route import Route
+from postroad.scheduler.lane import Lane
+from postroad.scheduler.params import ACTIVE_LIMIT, DEFER_TRANSPORTS
+from postroad.scheduler.transport import TransportLanes
+
+ACTIVE = Event("qmgr", "%s: from=<%s>, size=%d, nrcpt=%d (queue active)", "A message is being delivered.")
+MEMORY_LIMIT = 64 << 20  # bytes of contents kept in memory; beyond, they are read back when needed
+_CLAIM = 200  # messages leased at a time
+
+
+class Scheduler:
+    """Takes accepted messages, claims deferred ones, and hands jobs to agents."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        router: Router,
+        transports: Mapping[str, TransportLanes],
+        outcomes: Outcomes,
+        settings: Settings,
+        log: Log,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._log = log
+        self._clock = clock
+        self._active: dict[int, Attempt] = {}
+        self._memory = 0
+        self._dispatching: set[str] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._claiming = False
+        self._again = False
+        self._stopping = False
+        self._idle: asyncio.Event | None = None
+        self.configure(router, transports, outcomes, settings)
+
+    def configure(self, router: Router, transports: Mapping[str, TransportLanes], outcomes: Outcomes, settings: Settings) -> None:  # fmt: skip  # noqa: E501
+        """Obey these from now on.  ``transports`` of a name that is known must be the same object."""
+        self._router = router
+        self.transports = dict(transports)
+        self._outcomes = outcomes
+        self._limit = settings[ACTIVE_LIMIT]
+        suspended = settings[DEFER_TRANSPORTS]
+        self._suspended = frozenset(suspended)
+        self._dead_time = settings[MINIMAL_BACKOFF_TIME]
+        self._run_delay = settings[QUEUE_RUN_DELAY]
+
+    # --- what comes in
+
+    def start(self) -> None:
+        """Look through the queue now, and then every queue_run_delay."""
+        self._turn()
+
+    def add(self, message: Message) -> None:
+        """Deliver a message that was just accepted, or claimed, and is leased to us."""
+        if message.key in self._active:
+            return
+        if self._stopping or message.held:
+            return  # the lease goes back when the store closes
+        wall = self._clock.now()
+        attempt = Attempt(message, self._clock.steady(), wall)
+        self._active[message.key] = attempt
+        content = message.content
+        if content is not None and content.data is not None:
+            self._memory += content.size
+            if self._memory > MEMORY_LIMIT:
+                self._memory -= content.size
+                message.content = None
+        recipients = message.open_recipients()
+        message.attempts += 1
+        self._log.emit(ACTIVE, message.id, message.sender, message.size, len(recipients))
+        if message.attributes.get("expired"):
+            attempt.pending = 1
+            self._abandon(attempt, recipients)
+            return
+        if len(recipients) == 1:
+            tasks.start(
+                self._router.route(recipients[0].address, message.sender),
+                lambda route, error: self._routed(attempt, recipients, route, error),
+            )
+        else:
+            tasks.start(
+                self._route_all(attempt, recipients), lambda _none, error: self._all_routed(attempt, error)
+            )
+
+    def _abandon(self, attempt: Attempt, recipients: Sequence[Recipient]) -> None:
+        """Return a message that an operator has expired: no attempt is made."""
+        for recipient in recipients:
+            outcome = Outcome("4.7.0", recipient.reason or "message was expired by force", "none")
+            self._refuse(attempt, [recipient], "retry", "", outcome)
+        self._one_done(attempt)
+
+    # --- routing
+
+    def _routed(self, attempt: Attempt, recipients: Sequence[Recipient], route: Route | None, error: BaseException | None) -> None:  # fmt: skip  # noqa: E501
+        attempt.pending += 1  # so that it is not finished while it is being laid out
+        if route is None:
+            self._refuse(attempt, recipients, "error", "", _unroutable(error))
+        else:
+            self._place(attempt, route.transport, route.nexthop, recipients)
+        self._one_done(attempt)
+
+    async def _route_all(self, attempt: Attempt, recipients: Sequence[Recipient]) -> None:
+        attempt.pending += 1
+        places: dict[tuple[str, str], list[Recipient]] = {}
+        for recipient in recipients:
+            try:
+                route = await self._router.route(recipient.address, attempt.message.sender)
+            except Exception as error:  # noqa: BLE001 - any failure to look defers this recipient alone
+                self._refuse(attempt, [recipient], "error", "", _unroutable(error))
+                continue
+            places.setdefault((route.transport, route.nexthop), []).append(recipient)
+        for (transport, nexthop), group in places.items():
+            self._place(attempt, transport, nexthop, group)
+
+    def _all_routed(self, attempt: Attempt, error: BaseException | None) -> None:
+        if error is not None:
+            self._log.error("qmgr", f"{attempt.message.id}: routing failed: {error!r}")
+        self._one_done(attempt)
+
+    def _place(self, attempt: Attempt, name: str, nexthop: str, recipients: Sequence[Recipient]) -> None:
+        transport = self.transports.get(name)
+        if transport is None:
+            self._log.warning("qmgr", f"connect to transport private/{name}: no such service in master.cf")
+            self._refuse(
+                attempt, recipients, "error", nexthop, Outcome("4.3.0", "mail transport unavailable")
+            )
+            return
+        if name in self._suspended:
+            self._refuse(attempt, recipients, "retry", nexthop, Outcome("4.3.2", "deferred transport"))
+            return
+        lane = transport.lane(nexthop)
+        if lane.dead is not None:
+            if lane.dead_until > self._clock.steady():
+                self._refuse(attempt, recipients, "retry", nexthop, _suspended(lane.dead))
+                return
+            lane.dead = None
+            lane.window.revive()
+        transport.put(lane, attempt, recipients)
+        self._dispatch(transport)
+
+    def _refuse(self, attempt: Attempt, recipients: Sequence[Recipient], name: str, nexthop: str, outcome: Outcome) -> None:  # fmt: skip  # noqa: E501
+        """Give recipients an outcome without asking an agent."""
+        job = Job(attempt.message, recipients, name, nexthop, _NOTHING)
+        job.attempt = attempt
+        job.begun = self._clock.steady()
+        job.all(outcome)
+        self._outcomes.report(job)
+
+    # --- jobs
+
+    def _dispatch(self, transport: TransportLanes) -> None:
+        """Begin every job that may begin.  An agent that reports at once does not recurse."""
+        if transport.name in self._dispatching:
+            return
+        self._dispatching.add(transport.name)
+        try:
+            while transport.round and (
+                not transport.process_limit or transport.active < transport.process_limit
+            ):
+                now = self._clock.steady()
+                lane = transport.next_lane(now)
+                if lane is None:
+                    return
+                self._begin(transport, lane, now)
+        finally:
+            self._dispatching.discard(transport.name)
+
+    def _begin(self, transport: TransportLanes, lane: Lane, now: float) -> None:
+        attempt, recipients = lane.take()
+        message = attempt.message
+        content = message.content
+        job = Job(
+            message, recipients, transport.name, lane.nexthop, content if content is not None else _NOTHING
+        )
+        job.attempt = attempt
+        job.begun = now
+        lane.busy += 1
+        transport.active += 1
+        if transport.rate_delay:
+            lane.not_before = now + transport.rate_delay
+            asyncio.get_running_loop().call_later(transport.rate_delay, self._rested, transport, lane)
+        transport.wake(lane)
+        try:
+            if content is None:
+                job.content = self._store.content(message)
+            transport.agent.deliver(job, self._reported)
+        except Exception as error:  # noqa: BLE001 - a defect in an agent must not lose mail
+            self._log.error("qmgr", f"{message.id}: transport {transport.name} failed: {error!r}")
+            job.all(Outcome("4.3.0", "unknown mail transport error"))
+            self._reported(job)
+
+    def _rested(self, transport: TransportLanes, lane: Lane) -> None:
+        transport.wake(lane)
+        self._dispatch(transport)
+
+    def _reported(self, job: Job) -> None:
+        """An agent has done what it could: every recipient gets exactly one outcome."""
+        attempt = job.attempt
+        if attempt is None:
+            return  # it has reported already
+        job.all(_SILENT)
+        transport = self.transports.get(job.transport)
+        if transport is not None:
+            transport.active -= 1
+            lane = transport.lane(job.nexthop)
+            lane.busy -= 1
+            if job.site_failure is None:
+                lane.window.success(lane.busy + 1)
+            elif lane.window.failure() and lane.dead is None:
+                self._declare_dead(lane, job.site_failure)
+            transport.wake(lane)
+        self._outcomes.report(job)
+        job.attempt = None
+        attempt.new_messages += job.new_messages
+        self._one_done(attempt)
+        if transport is not None:
+            self._dispatch(transport)
+
+    def _declare_dead(self, lane: Lane, outcome: Outcome) -> None:
+        lane.dead = outcome
+        lane.dead_until = self._clock.steady() + self._dead_time
+        suspended = _suspended(outcome)
+        for attempt, recipients in lane.drain():
+            self._refuse(attempt, recipients, "retry", lane.nexthop, suspended)
+            self._one_done(attempt)
+
+    def _one_done(self, attempt: Attempt) -> None:
+        attempt.pending -= 1
+        if attempt.pending == 0:
+            self._outcomes.finish(attempt, lambda notices: self._finished(attempt, notices))
+
+    def _finished(self, attempt: Attempt, notices: Sequence[Message]) -> None:
+        message = attempt.message
+        self._active.pop(message.key, None)
+        content = message.content
+        if content is not None and content.data is not None:
+            self._memory -= content.size
+        for notice in notices:
+            self.add(notice)
+        if self._again and not self._claiming and len(self._active) < self._limit // 2:
+            self._claim()
+        if self._idle is not None and not self._active:
+            self._idle.set()
+
+    # --- the deferred queue
+
+    def _turn(self) -> None:
+        """Begin a queue run, and plan the next."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = (
+            None if self._stopping else asyncio.get_running_loop().call_later(self._run_delay, self._turn)
+        )
+        self._claim()
+
+    def flush(self, nexthops_too: Callable[[str], bool] = lambda _nexthop: True) -> None:
+        """Look through the queue now, and give dead destinations another chance."""
+        for transport in self.transports.values():
+            for lane in transport.lanes.values():
+                if lane.dead is not None and nexthops_too(lane.nexthop):
+                    lane.dead = None
+                    lane.window.revive()
+        self._turn()
+
+    def _claim(self) -> None:
+        if self._claiming:
+            self._again = True
+            return
+        room = self._limit - len(self._active)
+        if room <= 0 or self._stopping:
+            self._again = not self._stopping
+            return
+        self._claiming, self._again = True, False
+        tasks.start(self._store.claim(now=self._clock.now(), most=min(room, _CLAIM)), self._claimed)
+
+    def _claimed(self, messages: list[Message] | None, error: BaseException | None) -> None:
+        self._claiming = False
+        if messages is None:
+            self._log.warning("qmgr", f"cannot read the queue: {error}")
+            return
+        for message in messages:
+            self.add(message)
+        if messages or self._again:
+            self._again = True  # there may be more; go on as soon as there is room
+            if len(self._active) < self._limit:
+                asyncio.get_running_loop().call_soon(self._claim)
+
+    # --- looking and stopping
+
+    def is_active(self, key: int) -> bool:
+        """Return whether the message is being delivered."""
+        return key in self._active
+
+    def __len__(self) -> int:
+        return len(self._active)
+
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing new, and wait until jobs under way have ended, at most ``seconds``."""
+        self._stopping = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for transport in self.transports.values():
+            for lane in transport.lanes.values():
+                for attempt, _recipients in lane.drain():
+                    attempt.interrupted = True
+                    self._one_done(attempt)
+        if self._active:
+            self._idle = asyncio.Event()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._idle.wait()
+            except TimeoutError:
+                self._log.warning(
+                    "qmgr", f"stopped with {len(self._active)} deliveries under way; they will be tried again"
+                )
+
+
+_NOTHING = Text(b"")  # stands for a content that is not needed
+_SILENT = Outcome("4.3.0", "delivery agent did not report this recipient")
+
+
+def _unroutable(error: BaseException | None) -> Outcome:
+    return Outcome("4.3.0", f"address resolver failure: {error}" if error else "address resolver failure")
+
+
+def _suspended(outcome: Outcome) -> Outcome:
+    text = outcome.text
+    said = f"delivery temporarily suspended: {text}"
+    status = outcome.status if outcome.status[0] == "4" else "4" + outcome.status[1:]
+    return Outcome(status, said, "none", remote=outcome.remote, reply=outcome.reply)

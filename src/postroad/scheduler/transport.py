@@ -1,0 +1,108 @@
+"""One transport: its agent, its limits, and a round of destinations that have something to send."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from postroad.base.params import Settings
+from postroad.model.job import Attempt
+from postroad.model.message import Recipient
+from postroad.model.ports import Agent
+from postroad.scheduler.feedback import Law, parse_feedback
+from postroad.scheduler.lane import Lane
+from postroad.scheduler.params import (
+    COHORTS,
+    CONCURRENCY,
+    INITIAL,
+    NEGATIVE,
+    POSITIVE,
+    RATE_DELAY,
+    RECIPIENTS,
+)
+
+_IDLE_LANES = 5000  # lanes kept for what they have learnt; the oldest idle ones go first
+
+
+class TransportLanes:
+    """The lanes of one transport.
+
+    ``share`` is the number of workers that share the server's limits: each obeys its part, at
+    least one.  ``process_limit`` is master.cf's maxproc, the most deliveries at one time.
+    """
+
+    def __init__(
+        self, name: str, agent: Agent, settings: Settings, process_limit: int, share: int = 1
+    ) -> None:
+        self.name = name
+        self.lanes: dict[str, Lane] = {}
+        self.round: deque[Lane] = deque()  # lanes with work that may begin
+        self.active = 0
+        self.configure(agent, settings, process_limit, share)
+
+    def configure(self, agent: Agent, settings: Settings, process_limit: int, share: int) -> None:
+        """Obey these settings from now on; lanes keep their mail and their windows."""
+        self.agent = agent
+        self.process_limit = _part(process_limit, share)
+        self.recipient_limit = settings.transport(RECIPIENTS, self.name)
+        self.rate_delay = settings.transport(RATE_DELAY, self.name)
+        limit = settings.transport(CONCURRENCY, self.name)
+        if self.rate_delay:
+            limit = 1  # Postfix: a rate delay means one delivery at a time
+        self.law = Law(
+            _part(limit, share),
+            _part(settings.transport(INITIAL, self.name), share),
+            parse_feedback(settings.transport(POSITIVE, self.name)),
+            parse_feedback(settings.transport(NEGATIVE, self.name)),
+            settings.transport(COHORTS, self.name),
+        )
+        for lane in self.lanes.values():
+            lane.window.obey(self.law)
+
+    def lane(self, nexthop: str) -> Lane:
+        """Return the lane of a destination."""
+        lane = self.lanes.get(nexthop)
+        if lane is None:
+            if len(self.lanes) >= _IDLE_LANES:
+                self._forget()
+            lane = self.lanes[nexthop] = Lane(nexthop, self.law)
+        return lane
+
+    def put(self, lane: Lane, attempt: Attempt, recipients: Sequence[Recipient]) -> None:
+        """Queue the recipients of one message for a destination, in jobs of recipient_limit."""
+        most = self.recipient_limit
+        if most and len(recipients) > most:
+            for at in range(0, len(recipients), most):
+                lane.put(attempt, recipients[at : at + most])
+                attempt.pending += 1
+        else:
+            lane.put(attempt, recipients)
+            attempt.pending += 1
+        self.wake(lane)
+
+    def wake(self, lane: Lane) -> None:
+        """Let the lane take part in the round, if it may begin a job."""
+        if not lane.ready and lane.waiting and lane.busy < lane.window.size:
+            lane.ready = True
+            self.round.append(lane)
+
+    def next_lane(self, now: float) -> Lane | None:
+        """Return a lane that may begin a job now; each in its turn.  None when there is none."""
+        for _ in range(len(self.round)):
+            lane = self.round.popleft()
+            lane.ready = False
+            if not lane.waiting or lane.busy >= lane.window.size or lane.not_before > now:
+                continue
+            return lane
+        return None
+
+    def _forget(self) -> None:
+        for nexthop, lane in list(self.lanes.items()):
+            if not lane.waiting and not lane.busy and lane.dead is None:
+                del self.lanes[nexthop]
+            if len(self.lanes) < _IDLE_LANES // 2:
+                return
+
+
+def _part(limit: int, share: int) -> int:
+    return max(1, -(-limit // share)) if limit else 0
