@@ -1,0 +1,86 @@
+"""The names of Postfix's restrictions: those that work here, and those that are known only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from postroad.policy import basics, client, destination
+from postroad.policy.services import Services
+from postroad.policy.verdict import Check
+
+Maker = Callable[[Services], Check]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: Restrictions without an argument, by name; the old names are Postfix's own synonyms.
+MAKERS: Final[dict[str, Maker]] = {
+    "permit": basics.permit,
+    "reject": basics.reject,
+    "defer": basics.defer,
+    "defer_if_permit": basics.defer_if_permit,
+    "defer_if_reject": basics.defer_if_reject,
+    "reject_plaintext_session": basics.reject_plaintext_session,
+    "reject_multi_recipient_bounce": basics.reject_multi_recipient_bounce,
+    "permit_mynetworks": client.permit_mynetworks,
+    "permit_inet_interfaces": client.permit_inet_interfaces,
+    "permit_sasl_authenticated": client.permit_sasl_authenticated,
+    "reject_unknown_client_hostname": client.reject_unknown_client_hostname,
+    "reject_unknown_client": client.reject_unknown_client_hostname,
+    "reject_unknown_reverse_client_hostname": client.reject_unknown_reverse_client_hostname,
+    "permit_auth_destination": destination.permit_auth_destination,
+    "reject_unauth_destination": destination.reject_unauth_destination,
+    "defer_unauth_destination": destination.defer_unauth_destination,
+    "check_relay_domains": destination.check_relay_domains,
+    "reject_unlisted_recipient": destination.reject_unlisted_recipient,
+    "check_recipient_maps": destination.reject_unlisted_recipient,
+    "reject_unlisted_sender": destination.reject_unlisted_sender,
+}
+
+WARN_IF_REJECT: Final = "warn_if_reject"
+
+#: Any of these keeps a list from being an open relay.
+GUARDS: Final = frozenset(
+    {
+        "reject_unauth_destination",
+        "defer_unauth_destination",
+        "reject",
+        "defer",
+        "defer_if_permit",
+        "check_relay_domains",
+    }
+)
+
+#: Known to Postfix, without an argument, not run here: permit_* then never permits, reject_* never refuses.
+PLAIN: Final = _words(
+    """
+    permit_mx_backup permit_naked_ip_address permit_tls_all_clientcerts permit_tls_clientcerts
+    reject_authenticated_sender_login_mismatch reject_invalid_helo_hostname reject_invalid_hostname
+    reject_known_sender_login_mismatch reject_maps_rbl reject_non_fqdn_helo_hostname
+    reject_non_fqdn_hostname reject_non_fqdn_recipient reject_non_fqdn_sender
+    reject_sender_login_mismatch reject_unauth_pipelining reject_unauthenticated_sender_login_mismatch
+    reject_unknown_address reject_unknown_helo_hostname reject_unknown_hostname
+    reject_unknown_recipient_domain reject_unknown_sender_domain reject_unverified_recipient
+    reject_unverified_sender
+    """
+)
+
+#: The same, with one argument behind them.
+WITH_ARGUMENT: Final = _words(
+    """
+    check_ccert_access check_client_a_access check_client_access check_client_mx_access
+    check_client_ns_access check_etrn_access check_helo_a_access check_helo_access check_helo_mx_access
+    check_helo_ns_access check_policy_service check_recipient_a_access check_recipient_access
+    check_recipient_mx_access check_recipient_ns_access check_reverse_client_hostname_a_access
+    check_reverse_client_hostname_access check_reverse_client_hostname_mx_access
+    check_reverse_client_hostname_ns_access check_sasl_access check_sender_a_access check_sender_access
+    check_sender_mx_access check_sender_ns_access permit_dnswl_client permit_rhswl_client
+    reject_rbl reject_rbl_client reject_rhsbl_client reject_rhsbl_helo reject_rhsbl_recipient
+    reject_rhsbl_reverse_client reject_rhsbl_sender sleep
+    """
+)
+
+KNOWN: Final = frozenset(MAKERS) | PLAIN | WITH_ARGUMENT | {WARN_IF_REJECT}

@@ -1,0 +1,175 @@
+"""One question to a restriction list: who asks, about what, and what has been put off so far."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from postroad.base.log import Event, Log
+from postroad.mail.address import to_external
+from postroad.model.reply import Reply
+from postroad.model.session import Session
+
+REJECT_WARNING = Event(
+    "smtpd",
+    "%s: reject_warning: %s from %s: %s;%s",
+    "A restriction behind warn_if_reject would have refused.",
+)
+BAD_CODE = Event(
+    "smtpd",
+    "warning: SMTP reply code configuration error: %s",
+    "A reply code parameter is not 4xx or 5xx; the client hears 450 4.7.1.",
+    urgent=True,
+)
+BAD_STATUS = Event(
+    "smtpd",
+    "warning: DSN detail code configuration error: %s",
+    "A restriction's enhanced status code is malformed; the client hears 450 4.7.1.",
+    urgent=True,
+)
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f]")
+_STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
+_LONGEST = 510  # RFC 5321 4.5.3.1.5: a reply line has at most 512 octets, CRLF included
+
+#: What a refusal says was rejected.
+CLIENT: Final = "Client host"
+HELO: Final = "Helo command"
+SENDER: Final = "Sender address"
+RECIPIENT: Final = "Recipient address"
+DATA: Final = "Data command"
+END_OF_DATA: Final = "End-of-data"
+ETRN: Final = "Etrn command"
+
+
+class Query:
+    """The state of one evaluation, from one SMTP command.
+
+    ``name`` and ``kind`` are what a refusal speaks of: ``<name>: kind rejected: ...``.
+    ``recipient`` is "" where there is none, or several.  ``put_off`` keeps the first
+    defer_if_permit, which turns a final yes into that 4xx; ``doubt`` keeps the first
+    defer_if_reject, which takes the place of a 5xx.  ``stop`` is set when both are there, for then
+    nothing further can change the answer.
+    """
+
+    __slots__ = (
+        "command",
+        "domain",
+        "doubt",
+        "kind",
+        "log",
+        "name",
+        "put_off",
+        "recipient",
+        "recipient_checked",
+        "sender_checked",
+        "session",
+        "soft_bounce",
+        "stop",
+        "warn",
+    )
+
+    def __init__(self, session: Session, command: str, log: Log, *, soft_bounce: bool) -> None:
+        self.session = session
+        self.command = command
+        self.log = log
+        self.soft_bounce = soft_bounce
+        self.name = ""
+        self.kind = CLIENT
+        self.recipient = ""
+        self.domain = ""  # ETRN's argument
+        self.put_off: Reply | None = None
+        self.doubt: Reply | None = None
+        self.stop = False
+        self.warn = False
+        self.recipient_checked = False
+        self.sender_checked = False
+
+    def begin(self, name: str, kind: str) -> None:
+        """Turn to the list of another protocol stage; what was put off stays put off."""
+        self.name = name
+        self.kind = kind
+        self.doubt = None
+        self.stop = False
+        self.warn = False
+
+    def rejected(self, code: int, status: str, why: str) -> Reply:
+        """Return the refusal of what the list is about: ``<name>: kind rejected: why``."""
+        return Reply(code, status, f"<{self.name}>: {self.kind} rejected: {why}")
+
+    def defer_if_permit(self, reply: Reply) -> Reply | None:
+        """Remember a 4xx that takes the place of a final yes; under warn_if_reject refuse at once."""
+        if self.warn:
+            return reply
+        if self.put_off is None:
+            self.put_off = reply
+        self.stop = self.doubt is not None
+        return None
+
+    def defer_if_reject(self, reply: Reply) -> None:
+        """Remember a 4xx that takes the place of a later 5xx."""
+        if self.doubt is None:
+            self.doubt = reply
+        self.stop = self.put_off is not None
+
+    def refuse(self, reply: Reply, *, always: bool = False) -> Reply | None:
+        """Return the refusal as the client hears it, or None when it is only warned of.
+
+        ``always`` is for errors of ours, which warn_if_reject must not hide.
+        """
+        reply = self._checked(reply)
+        if self.warn and not always:
+            self._log_warning(self._final(reply))
+            return None
+        if reply.code >= 500 and self.doubt is not None:
+            reply, self.doubt = self._checked(self.doubt), None
+        return self._final(reply)
+
+    def _final(self, reply: Reply) -> Reply:
+        code, status, text = reply.code, reply.status, reply.text
+        if self.soft_bounce and code >= 500:
+            code -= 100
+        # The SMTP code has precedence over the enhanced one.  RFC 3463 2: the class is its first digit.
+        status = f"{code // 100}{status[1:]}"
+        if not (text.isascii() and text.isprintable()):
+            text = _UNPRINTABLE.sub(" ", text)
+        room = _LONGEST - len(status) - 5
+        return Reply(code, status, text[:room] if len(text) > room else text)
+
+    def _checked(self, reply: Reply) -> Reply:
+        """Return the reply, or a generic one in its place when its codes are nonsense."""
+        if not 400 <= reply.code <= 599:
+            self.log.emit(BAD_CODE, reply.line())
+        elif _STATUS.fullmatch(reply.status) is None:
+            self.log.emit(BAD_STATUS, reply.line())
+        else:
+            return reply
+        return Reply(450, "4.7.1", "Service unavailable")
+
+    def _log_warning(self, reply: Reply) -> None:
+        self.log.emit(
+            REJECT_WARNING,
+            queue_name(self.session),
+            self.command,
+            self.session.client.named_address,
+            reply.line(),
+            context_of(self.session, self.recipient),
+        )
+
+
+def queue_name(session: Session) -> str:
+    """Return the queue id of the transaction, or NOQUEUE."""
+    key = session.transaction.queue_key
+    return f"{key:015X}" if key else "NOQUEUE"
+
+
+def context_of(session: Session, recipient: str) -> str:
+    """Return `` from=<..> to=<..> proto=.. helo=<..>``, as far as they are known."""
+    parts = []
+    if session.transaction.sender is not None:
+        parts.append(f" from=<{to_external(session.transaction.sender)}>")
+    if recipient:
+        parts.append(f" to=<{to_external(recipient)}>")
+    parts.append(f" proto={session.protocol}")
+    if session.helo:
+        parts.append(f" helo=<{session.helo}>")
+    return "".join(parts)

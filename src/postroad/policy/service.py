@@ -1,0 +1,213 @@
+"""The policy of one smtpd service: which lists are asked at which command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from postroad.base.errors import LookupUnavailable, TableUnavailable
+from postroad.base.log import Log
+from postroad.base.params import Param, Settings
+from postroad.model.params import SOFT_BOUNCE
+from postroad.model.ports import Router
+from postroad.model.reply import Reply
+from postroad.model.session import Session
+from postroad.policy import params as p
+from postroad.policy import query as q
+from postroad.policy.compiler import classes_of, compile_list, run
+from postroad.policy.destination import reject_unlisted_recipient, reject_unlisted_sender
+from postroad.policy.query import Query
+from postroad.policy.services import Networks, Recipients, Services
+from postroad.policy.verdict import Check, ServerError
+
+_PUT_OFF: Final = "policy.put_off"
+
+
+class ServicePolicy:
+    """Implements ``model.ports.Policy`` for one service; its settings never change.
+
+    ``networks`` is the match list of $mynetworks, ``own_address`` says whether an address is one of
+    this machine's.  ValueError when a restriction class has no definition.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        networks: Networks,
+        router: Router,
+        recipients: Recipients,
+        log: Log,
+        own_address: Callable[[str], bool],
+    ) -> None:
+        self._log = log
+        self._soft_bounce = settings[SOFT_BOUNCE]
+        self._delay = settings[p.DELAY_REJECT]
+        services = Services(
+            settings,
+            networks=networks,
+            router=router,
+            recipients=recipients,
+            own_address=own_address,
+            log=log,
+        )
+        names = settings[p.RESTRICTION_CLASSES]
+        classes = classes_of(names, settings.texts)
+
+        def compiled(param: Param[tuple[str, ...]]) -> tuple[Check, ...]:
+            words = settings[param]
+            return compile_list(words, services, classes)
+
+        self._client = compiled(p.CLIENT_RESTRICTIONS)
+        self._helo = compiled(p.HELO_RESTRICTIONS)
+        self._sender = compiled(p.SENDER_RESTRICTIONS)
+        self._sender_end: tuple[Check, ...] = ()
+        if settings[p.REJECT_UNLISTED_SENDER]:
+            self._sender_end = (reject_unlisted_sender(services),)
+        both = (compiled(p.RELAY_RESTRICTIONS), compiled(p.RECIPIENT_RESTRICTIONS))
+        self._recipient = both if settings[p.RELAY_BEFORE_RECIPIENT] else both[::-1]
+        self._recipient_end: tuple[Check, ...] = ()
+        if settings[p.REJECT_UNLISTED_RECIPIENT]:
+            self._recipient_end = (reject_unlisted_recipient(services),)
+        self._data = compiled(p.DATA_RESTRICTIONS)
+        self._end_of_data = compiled(p.END_OF_DATA_RESTRICTIONS)
+        self._etrn = compiled(p.ETRN_RESTRICTIONS)
+
+    # --- the port
+
+    async def connect(self, session: Session) -> Reply | None:
+        """Ask the client restrictions, unless they wait for RCPT."""
+        if self._delay or not self._client:
+            return None
+        query = self._query(session, "CONNECT")
+        reply = await self._ask_client(query)
+        session.memory[_PUT_OFF] = (query.put_off, None)
+        return reply
+
+    async def helo(self, session: Session) -> Reply | None:
+        """Ask the HELO restrictions, unless they wait for RCPT."""
+        if self._delay or not self._helo:
+            return None
+        query = self._query(session, "EHLO" if session.protocol == "ESMTP" else "HELO")
+        client = session.memory.get(_PUT_OFF, (None, None))[0]
+        query.put_off = client
+        reply = await self._ask_helo(query)
+        session.memory[_PUT_OFF] = (client, query.put_off)
+        return reply
+
+    async def mail(self, session: Session) -> Reply | None:
+        """Ask the sender restrictions, unless they wait for RCPT."""
+        if self._delay:
+            return None
+        query = self._query(session, "MAIL")
+        client, helo = session.memory.get(_PUT_OFF, (None, None))
+        query.put_off = client or helo
+        reply = await self._ask_sender(query)
+        if query.put_off is not None:
+            session.transaction.verdicts[_PUT_OFF] = query.put_off
+        return reply
+
+    async def recipient(self, session: Session, address: str) -> Reply | None:
+        """Ask what waited, then the relay and recipient restrictions."""
+        return await self._ask_recipient(session, address, "RCPT")
+
+    async def verify(self, session: Session, address: str) -> Reply | None:
+        """Ask what RCPT would ask."""
+        return await self._ask_recipient(session, address, "VRFY")
+
+    async def data(self, session: Session) -> Reply | None:
+        """Ask the data restrictions."""
+        if not self._data:
+            return None
+        return await self._ask_whole(self._query(session, "DATA"), self._data, q.DATA)
+
+    async def end_of_data(self, session: Session, size: int) -> Reply | None:  # noqa: ARG002 - for size checks
+        """Ask the end-of-data restrictions."""
+        if not self._end_of_data:
+            return None
+        return await self._ask_whole(self._query(session, "END-OF-MESSAGE"), self._end_of_data, q.END_OF_DATA)
+
+    async def etrn(self, session: Session, domain: str) -> Reply | None:
+        """Ask what waited, then the ETRN restrictions."""
+        query = self._query(session, "ETRN")
+        query.domain = domain
+        if self._delay:
+            reply = await self._ask_client(query) or await self._ask_helo(query)
+            if reply is not None:
+                return reply
+        else:
+            client, helo = session.memory.get(_PUT_OFF, (None, None))
+            query.put_off = client or helo
+        query.begin(domain, q.ETRN)
+        return await self._ask(query, self._etrn) or _settle(query)
+
+    # --- the stages
+
+    def _query(self, session: Session, command: str) -> Query:
+        return Query(session, command, self._log, soft_bounce=self._soft_bounce)
+
+    async def _ask_client(self, query: Query) -> Reply | None:
+        if not self._client:
+            return None
+        query.begin(query.session.client.named_address, q.CLIENT)
+        return await self._ask(query, self._client)
+
+    async def _ask_helo(self, query: Query) -> Reply | None:
+        helo = query.session.helo
+        if not self._helo or not helo:
+            return None
+        query.begin(helo, q.HELO)
+        return await self._ask(query, self._helo)
+
+    async def _ask_sender(self, query: Query) -> Reply | None:
+        sender = query.session.transaction.sender
+        if sender is None or not (self._sender or self._sender_end):
+            return None
+        query.begin(sender, q.SENDER)
+        return await self._ask(query, self._sender) or await self._ask(query, self._sender_end)
+
+    async def _ask_recipient(self, session: Session, address: str, command: str) -> Reply | None:
+        # RFC 5321 4.5.1: postmaster without a domain is always accepted.
+        if address.lower() == "postmaster":
+            return None
+        query = self._query(session, command)
+        query.recipient = address
+        if self._delay:
+            reply = (
+                await self._ask_client(query) or await self._ask_helo(query) or await self._ask_sender(query)
+            )
+            if reply is not None:
+                return reply
+        else:
+            query.put_off = session.transaction.verdicts.get(_PUT_OFF)
+        query.begin(address, q.RECIPIENT)
+        for checks in self._recipient:
+            reply = await self._ask(query, checks)
+            if reply is not None:
+                return reply
+        return _settle(query) or await self._ask(query, self._recipient_end)
+
+    async def _ask_whole(self, query: Query, checks: tuple[Check, ...], kind: str) -> Reply | None:
+        """Ask about the whole message; a recipient is named only when it is the only one."""
+        recipients = query.session.transaction.recipients
+        if len(recipients) == 1:
+            query.recipient = recipients[0].original
+        query.begin(query.command, kind)
+        return await self._ask(query, checks) or _settle(query)
+
+    async def _ask(self, query: Query, checks: tuple[Check, ...]) -> Reply | None:
+        """Return the refusal of a list, if it refuses; what could not be asked is one, too."""
+        try:
+            verdict = await run(checks, query)
+        except (TableUnavailable, LookupUnavailable) as error:
+            self._log.warning("smtpd", str(error))
+            return query.refuse(Reply(451, "4.3.0", f"<{query.name}>: Temporary lookup failure"), always=True)
+        except ServerError as error:
+            self._log.warning("smtpd", str(error))
+            return query.refuse(Reply(451, "4.3.5", "Server configuration error"), always=True)
+        return verdict if isinstance(verdict, Reply) else None
+
+
+def _settle(query: Query) -> Reply | None:
+    """Return the 4xx that takes the place of a final yes, if one was put off."""
+    return None if query.put_off is None else query.refuse(query.put_off)

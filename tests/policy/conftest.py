@@ -1,0 +1,154 @@
+"""Stand-ins for what the policy asks, and a service made from restriction texts."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from postroad.base.errors import TableUnavailable
+from postroad.base.log import ListSink, Log
+from postroad.base.params import Settings, settings_of
+from postroad.model import params as model
+from postroad.model.client import Client
+from postroad.model.message import Recipient
+from postroad.model.reply import Reply
+from postroad.model.route import AddressClass, Route
+from postroad.model.session import Session
+from postroad.policy import params
+from postroad.policy.service import ServicePolicy
+
+GUARD = "permit_mynetworks, reject_unauth_destination"
+
+
+def make_settings(**texts: str) -> Settings:
+    texts = {
+        "smtpd_relay_restrictions": GUARD,
+        "smtpd_relay_before_recipient_restrictions": "yes",
+        "append_dot_mydomain": "no",
+        "smtputf8_enable": "yes",
+        "syslog_name": "postfix",
+    } | texts
+    return settings_of([model.params, params.params], **texts)
+
+
+@dataclass
+class FakeNetworks:
+    trusted: frozenset[str] = frozenset({"127.0.0.1"})
+    asked: int = 0
+    waits: bool = False
+    broken: bool = False
+
+    async def matches(self, name: str, address: str) -> bool:
+        self.asked += 1
+        if self.waits:
+            await asyncio.get_running_loop().run_in_executor(None, lambda: None)
+        if self.broken:
+            raise TableUnavailable("table mynetworks is unavailable")
+        return address in self.trusted
+
+
+@dataclass
+class FakeRouter:
+    classes: dict[str, AddressClass] = field(
+        default_factory=lambda: {
+            "here.test": AddressClass.LOCAL,
+            "alias.test": AddressClass.VIRTUAL_ALIAS,
+            "box.test": AddressClass.VIRTUAL_MAILBOX,
+            "relay.test": AddressClass.RELAY,
+        }
+    )
+    broken: bool = False
+    asked: list[str] = field(default_factory=list)
+
+    async def route(self, address: str, sender: str = "") -> Route:
+        self.asked.append(address)
+        if self.broken:
+            raise TableUnavailable("table relay_domains is unavailable")
+        domain = address.rpartition("@")[2].lower()
+        return Route("smtp", domain, address, self.classes.get(domain, AddressClass.DEFAULT))
+
+
+@dataclass
+class FakeRecipients:
+    unknown: frozenset[str] = frozenset({"nobody@here.test"})
+    asked: list[tuple[str, bool]] = field(default_factory=list)
+    broken: bool = False
+
+    async def refuse(self, address: str, *, sender: bool = False) -> Reply | None:
+        self.asked.append((address, sender))
+        if self.broken:
+            raise TableUnavailable("table local_recipient_maps is unavailable")
+        if address not in self.unknown:
+            return None
+        kind = "Sender" if sender else "Recipient"
+        status = "5.1.0" if sender else "5.1.1"
+        return Reply(
+            550, status, f"<{address}>: {kind} address rejected: User unknown in local recipient table"
+        )
+
+
+@dataclass
+class World:
+    """A policy and what stands around it."""
+
+    policy: ServicePolicy
+    networks: FakeNetworks
+    router: FakeRouter
+    recipients: FakeRecipients
+    sink: ListSink
+
+
+@pytest.fixture
+def world():
+    def make(**texts: str) -> World:
+        networks, router, recipients, sink = FakeNetworks(), FakeRouter(), FakeRecipients(), ListSink()
+        policy = ServicePolicy(
+            make_settings(**texts),
+            networks=networks,
+            router=router,
+            recipients=recipients,
+            log=Log(sink),
+            own_address=lambda address: address == "203.0.113.25",
+        )
+        return World(policy, networks, router, recipients, sink)
+
+    return make
+
+
+def a_session(address: str = "192.0.2.10", sender: str | None = "a@example.net", helo: str = "x") -> Session:
+    session = Session(Client(address), helo=helo, protocol="ESMTP")
+    session.transaction.sender = sender
+    return session
+
+
+@pytest.fixture
+def session():
+    return a_session()
+
+
+@pytest.fixture
+def say(session):
+    """Return a function that gives RCPT's answer as one line, "" for a yes."""
+
+    async def rcpt(world: World, address: str, who: Session | None = None) -> str:
+        reply = await world.policy.recipient(who or session, address)
+        return reply.line() if reply else ""
+
+    return rcpt
+
+
+@pytest.fixture
+def new_session():
+    return a_session
+
+
+@pytest.fixture
+def settings():
+    return make_settings
+
+
+@pytest.fixture
+def recipient():
+    return Recipient

@@ -1,0 +1,101 @@
+"""What the operator hears about restriction lists before the server starts."""
+
+from __future__ import annotations
+
+import pytest
+
+from postroad.base.errors import Severity
+from postroad.policy.check import check
+
+
+def where(name: str) -> str:
+    return f"main.cf:{name}"
+
+
+def messages(settings):
+    return [str(problem) for problem in check(settings, where)]
+
+
+def test_ordinary_lists_have_no_problems(settings):
+    assert check(settings(), where) == []
+
+
+@pytest.mark.parametrize(
+    ("relay", "recipient"),
+    [
+        ("", ""),
+        ("permit_mynetworks", "permit"),
+        ("permit, reject_unauth_destination", ""),
+        ("warn_if_reject reject_unauth_destination", "reject_unlisted_recipient"),
+        ("", "check_recipient_access reject"),
+    ],
+)
+def test_lists_without_a_guard_are_an_error(settings, relay, recipient):
+    problems = check(settings(smtpd_relay_restrictions=relay, smtpd_recipient_restrictions=recipient), where)
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    assert [problem.message for problem in errors] == [
+        (
+            "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one "
+            "working instance of: reject_unauth_destination, defer_unauth_destination, reject, defer, "
+            "defer_if_permit or check_relay_domains"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("relay", "recipient"),
+    [
+        ("permit_mynetworks, reject_unauth_destination", ""),
+        ("", "permit_mynetworks, reject_unauth_destination"),
+        ("", "permit_mynetworks defer_unauth_destination"),
+        ("", "REJECT"),
+        ("", "check_relay_domains"),
+        ("mine", ""),
+    ],
+)
+def test_one_guard_in_either_list_is_enough(settings, relay, recipient):
+    texts = {
+        "smtpd_restriction_classes": "mine",
+        "mine": "permit_mynetworks, reject",
+        "smtpd_relay_restrictions": relay,
+        "smtpd_recipient_restrictions": recipient,
+    }
+    assert check(settings(**texts), where) == []
+
+
+def test_what_is_not_supported_is_named_with_its_argument_and_its_effect(settings):
+    texts = {"smtpd_client_restrictions": "reject_rbl_client rbl.test, permit_tls_clientcerts, hash:/x"}
+    problems = check(settings(**texts), where)
+    assert {problem.severity for problem in problems} == {Severity.UNSUPPORTED}
+    assert [str(problem) for problem in problems] == [
+        (
+            "main.cf:smtpd_client_restrictions: reject_rbl_client rbl.test: "
+            "this restriction is not supported yet (it never refuses)"
+        ),
+        (
+            "main.cf:smtpd_client_restrictions: permit_tls_clientcerts: "
+            "this restriction is not supported yet (it never permits)"
+        ),
+        (
+            "main.cf:smtpd_client_restrictions: check_..._access hash:/x: this restriction is not supported "
+            "yet (it is passed over: what it would permit is not, what it would refuse is not)"
+        ),
+    ]
+
+
+def test_an_unknown_word_is_named_with_the_nearest_known_one(settings):
+    (problem,) = check(settings(smtpd_helo_restrictions="reject_unlisted_recipent"), where)
+    assert problem.severity is Severity.WARNING
+    assert problem.message.startswith('unknown smtpd restriction: "reject_unlisted_recipent"')
+    assert problem.hint == "did you mean 'reject_unlisted_recipient'?"
+
+
+def test_a_class_is_looked_into_and_must_be_defined(settings):
+    texts = {"smtpd_restriction_classes": "mine, lost", "mine": "sleep 3"}
+    assert messages(settings(**texts)) == [
+        "main.cf:smtpd_restriction_classes: restriction class `lost' needs a definition",
+        (
+            "main.cf:mine: sleep 3: this restriction is not supported yet "
+            "(it is passed over: what it would permit is not, what it would refuse is not)"
+        ),
+    ]
