@@ -1,0 +1,135 @@
+"""The listening sockets that master.cf asks for, one per worker and address (SO_REUSEPORT).
+
+The supervisor binds them all before a worker runs, and keeps them: a connection that arrives while a
+worker is being replaced waits in the socket's queue.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from postroad.base.config import Config, Service
+from postroad.base.errors import Problem
+from postroad.base.params import Settings
+from postroad.model.params import INET_INTERFACES, INET_PROTOCOLS, MYHOSTNAME
+
+BACKLOG = 1024
+_PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465, "lmtp": 24}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where one service listens: ``service`` is its ``name/type`` in master.cf."""
+
+    service: str
+    family: int
+    address: str
+    port: int
+    where: str
+
+    @property
+    def key(self) -> str:
+        """Return a text that is the same as long as nothing about the endpoint changes."""
+        return f"{self.service} {self.address} {self.port}"
+
+
+def endpoints(config: Config) -> tuple[list[Endpoint], list[Problem]]:
+    """Return every endpoint of the smtpd services, and what is wrong with any."""
+    found: list[Endpoint] = []
+    problems: list[Problem] = []
+    for service in config.services:
+        if service.type != "inet" or service.command != "smtpd":
+            continue
+        try:
+            found += _of(service, config.settings_for(service))
+        except (OSError, ValueError) as error:
+            problems.append(Problem(service.where, f"service {service.name}: {error}", "is the host or port right?"))
+    return found, problems
+
+
+def _of(service: Service, settings: Settings) -> Iterable[Endpoint]:
+    host, port = _split(service.name)
+    families = _families(settings[INET_PROTOCOLS])
+    hosts = [host] if host else list(settings[INET_INTERFACES])
+    for name in hosts:
+        for family, address in _addresses(name, families, settings[MYHOSTNAME]):
+            yield Endpoint(f"{service.name}/{service.type}", family, address, port, service.where)
+
+
+def _split(name: str) -> tuple[str, int]:
+    host, colon, port = name.rpartition(":")
+    if not colon:
+        host, port = "", name
+    host = host.removeprefix("[").removesuffix("]")
+    if port.isdigit():
+        number = int(port)
+    else:
+        number = _PORTS.get(port) or socket.getservbyname(port, "tcp")
+    if number > 65535:
+        raise ValueError(f"no such port: {port}")
+    return host, number
+
+
+def _families(protocols: Iterable[str]) -> tuple[int, ...]:
+    names = set(protocols)
+    if "all" in names:
+        return (socket.AF_INET, socket.AF_INET6)
+    return tuple(family for name, family in (("ipv4", socket.AF_INET), ("ipv6", socket.AF_INET6)) if name in names)
+
+
+def _addresses(name: str, families: tuple[int, ...], _hostname: str) -> Iterable[tuple[int, str]]:
+    fixed = {
+        "all": {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"},
+        "loopback-only": {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"},
+    }.get(name)
+    if fixed is not None:
+        yield from ((family, fixed[family]) for family in families if family == socket.AF_INET or socket.has_ipv6)
+        return
+    host = name.removeprefix("[").removesuffix("]")
+    seen: set[tuple[int, str]] = set()
+    for family, _type, _proto, _name, sockaddr in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM):
+        place = (int(family), str(sockaddr[0]))
+        if family in families and place not in seen:
+            seen.add(place)
+            yield place
+
+
+def bind(endpoint: Endpoint, count: int) -> list[socket.socket]:
+    """Bind one listening socket per worker; OSError when the address cannot be had.
+
+    An IPv6 wildcard that the machine does not have is no error: the list is empty.
+    """
+    made: list[socket.socket] = []
+    try:
+        for _ in range(count):
+            sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
+            made.append(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if endpoint.family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((endpoint.address, endpoint.port))
+            sock.listen(BACKLOG)
+            sock.setblocking(False)
+    except OSError:
+        for sock in made:
+            sock.close()
+        if endpoint.address in ("::", "::1"):
+            return []
+        raise
+    return made
+
+
+def taken_by_other(endpoint: Endpoint) -> bool:
+    """Return whether another program listens there: SO_REUSEPORT would share the port with it silently."""
+    with socket.socket(endpoint.family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if endpoint.family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            probe.bind((endpoint.address, endpoint.port))
+        except OSError as error:
+            return error.errno in (98, 48)  # EADDRINUSE on Linux, macOS
+    return False

@@ -1,0 +1,270 @@
+"""The supervisor: binds the sockets, starts the workers, answers the control socket.
+
+It parses nothing that comes from the network.  Started as root it stays root, as Postfix's master(8)
+does: a reload may ask for new privileged ports, and a worker that died must be started again.  The
+workers become mail_owner before they serve anybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from postroad import __version__
+from postroad.admin.check import check
+from postroad.app import ground
+from postroad.app.channel import Message
+from postroad.app.helpers import MailboxHelper
+from postroad.app.params import CONTROL_SOCKET, SHUTDOWN_TIME, WORKER_PROCESSES
+from postroad.app.registry import registry
+from postroad.app.sockets import Endpoint, bind, endpoints, taken_by_other
+from postroad.app.workers import Worker
+from postroad.base.config import Config, find_facts, load
+from postroad.base.errors import ConfigurationError, PostroadError, Problem, Severity
+from postroad.base.log import Event, Log, sink_for
+from postroad.model.params import (
+    DATA_DIRECTORY,
+    MAIL_OWNER,
+    MAILLOG_FILE,
+    MYHOSTNAME,
+    QUEUE_DIRECTORY,
+    SYSLOG_FACILITY,
+    SYSLOG_NAME,
+)
+from postroad.net.control import ControlServer
+from postroad.net.counts import make_table
+
+STARTED = Event("master", "daemon started -- version %s, configuration %s", "The server has started.", urgent=True)
+RELOADED = Event("master", "reload -- version %s, configuration %s", "New settings are in force.", urgent=True)
+STOPPING = Event("master", "terminating on signal %d", "The server stops.", urgent=True)
+SUBMIT_SOCKET = "public/pickup"
+_QUEUE_VERBS = ("hold", "release", "requeue", "expire", "flush", "delete")
+
+
+def read_configuration(directory: str) -> Config:
+    """Read main.cf and master.cf; ConfigurationError with every problem if any is an error."""
+    config = load(directory, registry(), find_facts(directory))
+    errors = [p for p in check(config) if p.severity is Severity.ERROR]
+    if errors:
+        raise ConfigurationError(errors)
+    return config
+
+
+class Supervisor:
+    """One running server.  ``run`` returns when it has stopped."""
+
+    def __init__(self, directory: str, ready: Callable[[], None] = lambda: None) -> None:
+        self._directory = directory
+        self._ready = ready
+        self._sockets: dict[str, tuple[Endpoint, list[socket.socket]]] = {}
+        self._workers: list[Worker] = []
+        self._stop_signal = 0
+        self._stopped = asyncio.Event()
+        self._reloading = asyncio.Lock()
+
+    async def run(self) -> int:
+        """Start, serve until told to stop, stop.  PostroadError when it cannot start."""
+        self._config = config = read_configuration(self._directory)
+        settings = config.settings
+        self._owner = ground.owner_of(settings[MAIL_OWNER])
+        queue_directory = settings[QUEUE_DIRECTORY]
+        ground.prepare(queue_directory, settings[DATA_DIRECTORY], self._owner)
+        lock = ground.lock(queue_directory)
+        os.chdir(queue_directory)  # paths in main.cf such as private/auth are relative to it
+        os.umask(0o077)
+        self.log = Log(
+            sink_for(settings[MAILLOG_FILE], settings[SYSLOG_FACILITY], settings[MYHOSTNAME]), settings[SYSLOG_NAME]
+        )
+        self._give_log(settings[MAILLOG_FILE])
+        try:
+            self._count = settings[WORKER_PROCESSES] or len(os.sched_getaffinity(0))
+            self._bind_all(config)
+            self._submit = _unix_listener(Path(queue_directory) / SUBMIT_SOCKET, 0o666)
+            self._counts = make_table(self._count)
+            self._helper = MailboxHelper(config, self.log) if os.geteuid() == 0 else None
+            if self._helper is not None:
+                self._helper.start(self._count)
+            control = ControlServer(settings[CONTROL_SOCKET], self._control, 0o666)
+            await control.start()
+            await self._start_workers()
+            self._listen_to_signals()
+            self.log.emit(STARTED, __version__, self._directory)
+            self._ready()
+            await self._stopped.wait()
+            await control.close()
+            await self._shut_down()
+        finally:
+            self.log.sink.flush()
+            os.close(lock)
+        return 0
+
+    # --- starting
+
+    def _give_log(self, path: str) -> None:
+        """Let the workers open the log file again by themselves."""
+        if path and not path.startswith("/dev/") and os.geteuid() == 0:
+            os.chown(path, self._owner.uid, self._owner.gid)
+
+    def _bind_all(self, config: Config) -> None:
+        """Bind what the configuration asks for and is not bound yet; close what it no longer names."""
+        wanted, problems = endpoints(config)
+        made: dict[str, tuple[Endpoint, list[socket.socket]]] = {}
+        for endpoint in wanted:
+            if endpoint.key in self._sockets:
+                continue
+            try:
+                if taken_by_other(endpoint):
+                    raise OSError(98, "Address already in use")
+                made[endpoint.key] = (endpoint, bind(endpoint, self._count))
+            except OSError as error:
+                place = f"[{endpoint.address}]:{endpoint.port}"
+                hint = "another program listens there" if error.errno == 98 else "may this user bind it?"
+                problems.append(Problem(endpoint.where, f"bind {place}: {error.strerror}", hint))
+        if problems:
+            for _endpoint, sockets in made.values():
+                _close(sockets)
+            raise ConfigurationError(problems)
+        keys = {endpoint.key for endpoint in wanted}
+        for key in [key for key in self._sockets if key not in keys]:
+            _close(self._sockets.pop(key)[1])
+        self._sockets |= made
+
+    async def _start_workers(self) -> None:
+        self._workers = [Worker(number, self._begin, self.log) for number in range(self._count)]
+        for worker in self._workers:
+            worker.start()
+        problems = [p for worker in self._workers for p in await worker.ready]
+        if problems:
+            for worker in self._workers:
+                worker.kill()
+            raise PostroadError("\n".join(dict.fromkeys(problems)))
+
+    def _begin(self, number: int) -> tuple[Message, Sequence[int]]:
+        """Return what a new worker is told first, and the descriptors that go with it."""
+        message, fds = self._settings_message(number)
+        fds = [*fds, self._submit.fileno(), self._counts]
+        if self._helper is not None:
+            fds.append(self._helper.socket_of(number))
+        message |= {
+            "do": "begin",
+            "worker": number,
+            "workers": self._count,
+            "helper": self._helper is not None,
+            "owner": [self._owner.name, self._owner.uid, self._owner.gid],
+        }
+        return message, fds
+
+    def _settings_message(self, number: int) -> tuple[Message, list[int]]:
+        listeners = []
+        fds = []
+        for endpoint, sockets in self._sockets.values():
+            if sockets:
+                listeners.append({"service": endpoint.service, "address": endpoint.address, "port": endpoint.port})
+                fds.append(sockets[number].fileno())
+        directory = self._config.directory
+        texts = {"main": self._config.main_text, "master": self._config.master_text}
+        return {"directory": str(directory), "listeners": listeners} | texts, fds
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop, int(number))
+        loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(self.reload()))
+        loop.add_signal_handler(signal.SIGUSR1, self._reopen)
+
+    # --- while it runs
+
+    def stop(self, number: int = int(signal.SIGTERM)) -> None:
+        """Begin to stop."""
+        self._stop_signal = number
+        self._stopped.set()
+
+    def _reopen(self) -> None:
+        self.log.sink.reopen()
+        for worker in self._workers:
+            worker.send({"do": "reopen"})
+
+    async def reload(self) -> list[str]:
+        """Read the configuration again.  With any problem the old one stays; returns the problems."""
+        async with self._reloading:
+            try:
+                config = read_configuration(self._directory)
+                self._bind_all(config)
+            except (ConfigurationError, PostroadError) as error:
+                problems = str(error).splitlines()
+                for problem in problems:
+                    self.log.warning("master", f"reload refused: {problem}")
+                return problems
+            old, self._config = self._config, config
+            answers = await asyncio.gather(*(self._reload_worker(worker) for worker in self._workers))
+            problems = [problem for answer in answers for problem in answer.get("problems", [])]
+            if problems:
+                self._config = old
+                await asyncio.gather(*(self._reload_worker(worker) for worker in self._workers))
+                return list(dict.fromkeys(problems))
+            if self._helper is not None:
+                self._helper.configure(config)
+            self.log.emit(RELOADED, __version__, self._directory)
+            return []
+
+    async def _reload_worker(self, worker: Worker) -> dict[str, Any]:
+        message, fds = self._settings_message(worker.number)
+        return await worker.ask({"verb": "reload"} | message, fds)
+
+    async def _control(self, request: dict[str, Any], peer_uid: int) -> dict[str, Any]:
+        """Answer a request that came over the control socket."""
+        verb = request.get("verb")
+        ours = peer_uid in (0, os.geteuid(), self._owner.uid)
+        if verb == "status":
+            return {"pid": os.getpid(), "workers": [w.pid for w in self._workers], "version": __version__}
+        if not ours and verb != "flush":
+            return {"error": "not permitted: only root and mail_owner may do this", "code": 77}
+        if verb == "stop":
+            self.stop()
+            return {"pid": os.getpid()}
+        if verb == "reload":
+            return {"problems": await self.reload()}
+        if verb == "reopen":
+            self._reopen()
+            return {}
+        if verb in _QUEUE_VERBS:
+            answers = await asyncio.gather(*(worker.ask(request) for worker in self._workers))
+            errors = [answer["error"] for answer in answers if "error" in answer]
+            changed = [queue_id for answer in answers for queue_id in answer.get("changed", [])]
+            return {"changed": changed} | ({"error": "; ".join(errors)} if errors else {})
+        return {"error": f"unknown request: {verb!r}"}
+
+    # --- stopping
+
+    async def _shut_down(self) -> None:
+        self.log.emit(STOPPING, self._stop_signal)
+        for _endpoint, sockets in self._sockets.values():
+            _close(sockets)
+        seconds = self._config.settings[SHUTDOWN_TIME]
+        await asyncio.gather(*(worker.stop(seconds) for worker in self._workers))
+        if self._helper is not None:
+            self._helper.stop()
+        with contextlib.suppress(OSError):
+            Path(self._config.settings[QUEUE_DIRECTORY], SUBMIT_SOCKET).unlink()
+
+
+def _close(sockets: Sequence[socket.socket]) -> None:
+    for sock in sockets:
+        sock.close()
+
+
+def _unix_listener(path: Path, mode: int) -> socket.socket:
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.bind(str(path))
+    path.chmod(mode)
+    sock.listen(128)
+    sock.setblocking(False)
+    return sock

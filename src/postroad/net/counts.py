@@ -1,0 +1,70 @@
+"""Counts that all workers share without a lock: how many sessions an address has.
+
+A table in shared memory has a row for each worker; a worker writes only its own row and reads the
+sum of all.  An address has two places in a row (a count-min sketch), so a count is never too low,
+and too high only if both places are shared with other busy addresses.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from array import array
+from zlib import crc32
+
+_PLACES = 1 << 14
+_WIDTH = 2  # bytes of one count
+_MOST = 0xFFFF
+
+
+class SharedCounts:
+    """Sessions per client address over all workers."""
+
+    def __init__(self, fd: int, worker: int, workers: int) -> None:
+        self._map = mmap.mmap(fd, size_of(workers))
+        self._view = memoryview(self._map).cast("H")
+        self._row = worker * _PLACES
+        self._rows = range(0, workers * _PLACES, _PLACES)
+        # What a predecessor that died had counted is void: its sessions died with it.
+        self._view[self._row : self._row + _PLACES] = array("H", bytes(_PLACES * _WIDTH))
+
+    def enter(self, address: str) -> int:
+        """Count one more session of the address; return how many it has now."""
+        one, two = _places(address)
+        view, row = self._view, self._row
+        view[row + one] = min(view[row + one] + 1, _MOST)
+        view[row + two] = min(view[row + two] + 1, _MOST)
+        return self.count(address)
+
+    def leave(self, address: str) -> None:
+        """Count one session less."""
+        view, row = self._view, self._row
+        for place in _places(address):
+            if view[row + place]:
+                view[row + place] -= 1
+
+    def count(self, address: str) -> int:
+        """Return how many sessions the address has."""
+        one, two = _places(address)
+        view = self._view
+        return min(sum(view[row + one] for row in self._rows), sum(view[row + two] for row in self._rows))
+
+
+def size_of(workers: int) -> int:
+    """Return the bytes of the table for so many workers."""
+    return workers * _PLACES * _WIDTH
+
+
+def make_table(workers: int) -> int:
+    """Make the shared memory; returns its file descriptor, for every worker to inherit."""
+    fd = os.memfd_create("postroad-counts", os.MFD_CLOEXEC)
+    os.ftruncate(fd, size_of(workers))
+    return fd
+
+
+def _places(address: str) -> tuple[int, int]:
+    value = crc32(address.encode("utf-8", "surrogateescape"))
+    other = crc32(b"2" + address.encode("utf-8", "surrogateescape"))
+    # Two different halves of the row, so that the two places of one address are never the same.
+    half = _PLACES // 2
+    return value % half, half + other % half
