@@ -293,3 +293,21 @@ PROPAGATE_UNMATCHED_EXTENSIONS = params.declare(
     "canonical, virtual",
     "The maps whose result gets the address extension back.",
 )
+CANONICAL_MAPS = params.declare(
+    "canonical_maps", LIST, "", "Tables that replace addresses in envelopes and headers."
+)
+SENDER_CANONICAL_MAPS = params.declare(
+    "sender_canonical_maps", LIST, "", "Tables that replace sender addresses, asked before canonical_maps."
+)
+RECIPIENT_CANONICAL_MAPS = params.declare(
+    "recipient_canonical_maps",
+    LIST,
+    "",
+    "Tables that replace recipient addresses, asked before canonical_maps.",
+)
+RECEIVE_OVERRIDE_OPTIONS = params.declare(
+    "receive_override_options",
+    LIST,
+    "",
+    "What is not done with mail that a service receives: no_address_mappings, no_unknown_recipient_checks ...",
+)
