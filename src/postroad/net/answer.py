@@ -49,7 +49,7 @@ class Refused(BadAnswer):
     """The server will not or cannot say; ``code`` is its response code."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(dns.rcode.to_text(dns.rcode.Rcode(code)))
+        super().__init__(f"response code {code}")
         self.code = code
 
 
@@ -121,7 +121,8 @@ def read_answer(packet: bytes, name: str, kind: str, number: int, *, trusted: bo
     code = message.rcode()
     if code not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         raise Refused(code)
-    assert isinstance(message, dns.message.QueryMessage)
+    if not isinstance(message, dns.message.QueryMessage):
+        raise BadAnswer("another opcode")
     try:
         result = message.resolve_chaining()
     except dns.exception.DNSException as error:  # a chain without end, or records for a missing name

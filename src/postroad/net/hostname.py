@@ -86,7 +86,7 @@ def literal_address(domain: str) -> str | None:
 def plain_address(address: str) -> str:
     """Return an address without its scope, and IPv4 in an IPv6 shell (``::ffff:1.2.3.4``) bare."""
     address = address.partition("%")[0]
-    if ":" in address and "." in address:
+    if address[:7].lower() == "::ffff:":
         mapped = ipaddress.IPv6Address(address).ipv4_mapped
         if mapped is not None:
             return str(mapped)

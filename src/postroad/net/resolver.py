@@ -13,11 +13,13 @@ from typing import Any, TypeAlias
 
 from postroad.base.clock import Clock, SystemClock
 from postroad.base.errors import LookupUnavailable
+from postroad.base.params import Settings
 from postroad.base.tasks import spawn
 from postroad.net.answer import KINDS, Answer, BadAnswer, Elsewhere, wire_name
 from postroad.net.cache import Cache
 from postroad.net.exchange import Exchange
 from postroad.net.hostname import ascii_name, plain_address
+from postroad.net.params import RESOLVER_ADDRESSES, RESOLVER_CACHE_LIMIT
 from postroad.net.servers import Servers
 
 #: Seconds that one server gets in each round; every server is asked in each.
@@ -173,6 +175,13 @@ class CachingResolver:
             if not silent:
                 break  # every server said no; asking again at once would hear the same
         raise LookupUnavailable(failure_text(name, kind))
+
+
+def open_resolver(settings: Settings, clock: Clock | None = None) -> CachingResolver:
+    """Make the resolver that the settings describe; ValueError for an address that cannot be read."""
+    clock = clock or SystemClock()
+    servers = Servers(settings[RESOLVER_ADDRESSES], clock)
+    return CachingResolver(servers, clock=clock, limit=settings[RESOLVER_CACHE_LIMIT])
 
 
 def _small(answer: Answer) -> bool:
