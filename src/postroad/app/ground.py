@@ -73,7 +73,12 @@ def prepare(queue_directory: str, data_directory: str, owner: Owner) -> None:
     mail may not.
     """
     queue = Path(queue_directory)
-    for path, mode in ((queue, 0o755), (queue / "pid", 0o755), (queue / "public", 0o755), (queue / "private", 0o700)):
+    for path, mode in (
+        (queue, 0o755),
+        (queue / "pid", 0o755),
+        (queue / "public", 0o755),
+        (queue / "private", 0o700),
+    ):
         _make(path, mode, owner)
     _make(Path(data_directory), 0o700, owner)
 
@@ -83,7 +88,9 @@ def _make(path: Path, mode: int, owner: Owner) -> None:
         path.mkdir(mode=mode, parents=True, exist_ok=True)
         path.chmod(mode)  # whatever the umask says
     if os.geteuid() == 0 and path.stat().st_uid not in (0, owner.uid):
-        raise PostroadError(f"{path} belongs to another user than mail_owner {owner.name}: chown it, or set mail_owner")
+        raise PostroadError(
+            f"{path} belongs to another user than mail_owner {owner.name}: chown it, or set mail_owner"
+        )
     if os.geteuid() == 0 and path.stat().st_uid != owner.uid:
         os.chown(path, owner.uid, owner.gid)
 

@@ -18,8 +18,18 @@ WORKER_PROCESSES = params.declare(
     live=False,
 )
 CONTROL_SOCKET = params.declare(
-    "control_socket", STRING, "$queue_directory/control", "The control socket of the running server.", own=True, live=False
+    "control_socket",
+    STRING,
+    "$queue_directory/control",
+    "The control socket of the running server.",
+    own=True,
+    live=False,
 )
 SHUTDOWN_TIME = params.declare(
-    "shutdown_time_limit", TIME, "30s", "How long a stopping server waits for what is under way.", low=1, own=True
+    "shutdown_time_limit",
+    TIME,
+    "30s",
+    "How long a stopping server waits for what is under way.",
+    low=1,
+    own=True,
 )

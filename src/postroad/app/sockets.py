@@ -6,6 +6,7 @@ worker is being replaced waits in the socket's queue.
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -45,7 +46,9 @@ def endpoints(config: Config) -> tuple[list[Endpoint], list[Problem]]:
         try:
             found += _of(service, config.settings_for(service))
         except (OSError, ValueError) as error:
-            problems.append(Problem(service.where, f"service {service.name}: {error}", "is the host or port right?"))
+            problems.append(
+                Problem(service.where, f"service {service.name}: {error}", "is the host or port right?")
+            )
     return found, problems
 
 
@@ -63,10 +66,7 @@ def _split(name: str) -> tuple[str, int]:
     if not colon:
         host, port = "", name
     host = host.removeprefix("[").removesuffix("]")
-    if port.isdigit():
-        number = int(port)
-    else:
-        number = _PORTS.get(port) or socket.getservbyname(port, "tcp")
+    number = int(port) if port.isdigit() else _PORTS.get(port) or socket.getservbyname(port, "tcp")
     if number > 65535:
         raise ValueError(f"no such port: {port}")
     return host, number
@@ -76,7 +76,9 @@ def _families(protocols: Iterable[str]) -> tuple[int, ...]:
     names = set(protocols)
     if "all" in names:
         return (socket.AF_INET, socket.AF_INET6)
-    return tuple(family for name, family in (("ipv4", socket.AF_INET), ("ipv6", socket.AF_INET6)) if name in names)
+    return tuple(
+        family for name, family in (("ipv4", socket.AF_INET), ("ipv6", socket.AF_INET6)) if name in names
+    )
 
 
 def _addresses(name: str, families: tuple[int, ...], _hostname: str) -> Iterable[tuple[int, str]]:
@@ -85,7 +87,9 @@ def _addresses(name: str, families: tuple[int, ...], _hostname: str) -> Iterable
         "loopback-only": {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"},
     }.get(name)
     if fixed is not None:
-        yield from ((family, fixed[family]) for family in families if family == socket.AF_INET or socket.has_ipv6)
+        yield from (
+            (family, fixed[family]) for family in families if family == socket.AF_INET or socket.has_ipv6
+        )
         return
     host = name.removeprefix("[").removesuffix("]")
     seen: set[tuple[int, str]] = set()
@@ -101,6 +105,8 @@ def bind(endpoint: Endpoint, count: int) -> list[socket.socket]:
 
     An IPv6 wildcard that the machine does not have is no error: the list is empty.
     """
+    if taken_by_other(endpoint):
+        raise OSError(errno.EADDRINUSE, "Address already in use")
     made: list[socket.socket] = []
     try:
         for _ in range(count):
@@ -131,5 +137,5 @@ def taken_by_other(endpoint: Endpoint) -> bool:
         try:
             probe.bind((endpoint.address, endpoint.port))
         except OSError as error:
-            return error.errno in (98, 48)  # EADDRINUSE on Linux, macOS
+            return error.errno == errno.EADDRINUSE
     return False

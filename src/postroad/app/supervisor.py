@@ -23,11 +23,12 @@ from postroad.app.channel import Message
 from postroad.app.helpers import MailboxHelper
 from postroad.app.params import CONTROL_SOCKET, SHUTDOWN_TIME, WORKER_PROCESSES
 from postroad.app.registry import registry
-from postroad.app.sockets import Endpoint, bind, endpoints, taken_by_other
+from postroad.app.sockets import Endpoint, bind, endpoints
 from postroad.app.workers import Worker
 from postroad.base.config import Config, find_facts, load
 from postroad.base.errors import ConfigurationError, PostroadError, Problem, Severity
 from postroad.base.log import Event, Log, sink_for
+from postroad.base.tasks import spawn
 from postroad.model.params import (
     DATA_DIRECTORY,
     MAIL_OWNER,
@@ -40,8 +41,13 @@ from postroad.model.params import (
 from postroad.net.control import ControlServer
 from postroad.net.counts import make_table
 
-STARTED = Event("master", "daemon started -- version %s, configuration %s", "The server has started.", urgent=True)
-RELOADED = Event("master", "reload -- version %s, configuration %s", "New settings are in force.", urgent=True)
+STARTED = Event(
+    "master", "daemon started -- version %s, configuration %s", "The server has started.", urgent=True
+)
+RELOADED = Event(
+    "master", "reload -- version %s, configuration %s", "New settings are in force.", urgent=True
+)
+REFUSED = Event("master", "warning: reload refused: %s", "The old settings stay in force.", urgent=True)
 STOPPING = Event("master", "terminating on signal %d", "The server stops.", urgent=True)
 SUBMIT_SOCKET = "public/pickup"
 _QUEUE_VERBS = ("hold", "release", "requeue", "expire", "flush", "delete")
@@ -79,7 +85,8 @@ class Supervisor:
         os.chdir(queue_directory)  # paths in main.cf such as private/auth are relative to it
         os.umask(0o077)
         self.log = Log(
-            sink_for(settings[MAILLOG_FILE], settings[SYSLOG_FACILITY], settings[MYHOSTNAME]), settings[SYSLOG_NAME]
+            sink_for(settings[MAILLOG_FILE], settings[SYSLOG_FACILITY], settings[MYHOSTNAME]),
+            settings[SYSLOG_NAME],
         )
         self._give_log(settings[MAILLOG_FILE])
         try:
@@ -119,8 +126,6 @@ class Supervisor:
             if endpoint.key in self._sockets:
                 continue
             try:
-                if taken_by_other(endpoint):
-                    raise OSError(98, "Address already in use")
                 made[endpoint.key] = (endpoint, bind(endpoint, self._count))
             except OSError as error:
                 place = f"[{endpoint.address}]:{endpoint.port}"
@@ -165,7 +170,9 @@ class Supervisor:
         fds = []
         for endpoint, sockets in self._sockets.values():
             if sockets:
-                listeners.append({"service": endpoint.service, "address": endpoint.address, "port": endpoint.port})
+                listeners.append(
+                    {"service": endpoint.service, "address": endpoint.address, "port": endpoint.port}
+                )
                 fds.append(sockets[number].fileno())
         directory = self._config.directory
         texts = {"main": self._config.main_text, "master": self._config.master_text}
@@ -175,7 +182,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, int(number))
-        loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(self.reload()))
+        loop.add_signal_handler(signal.SIGHUP, lambda: spawn(self.reload()))
         loop.add_signal_handler(signal.SIGUSR1, self._reopen)
 
     # --- while it runs
@@ -199,7 +206,7 @@ class Supervisor:
             except (ConfigurationError, PostroadError) as error:
                 problems = str(error).splitlines()
                 for problem in problems:
-                    self.log.warning("master", f"reload refused: {problem}")
+                    self.log.emit(REFUSED, problem)
                 return problems
             old, self._config = self._config, config
             answers = await asyncio.gather(*(self._reload_worker(worker) for worker in self._workers))
@@ -250,8 +257,7 @@ class Supervisor:
         await asyncio.gather(*(worker.stop(seconds) for worker in self._workers))
         if self._helper is not None:
             self._helper.stop()
-        with contextlib.suppress(OSError):
-            Path(self._config.settings[QUEUE_DIRECTORY], SUBMIT_SOCKET).unlink()
+        _unlink(Path(self._config.settings[QUEUE_DIRECTORY], SUBMIT_SOCKET))
 
 
 def _close(sockets: Sequence[socket.socket]) -> None:
@@ -259,9 +265,13 @@ def _close(sockets: Sequence[socket.socket]) -> None:
         sock.close()
 
 
-def _unix_listener(path: Path, mode: int) -> socket.socket:
-    with contextlib.suppress(FileNotFoundError):
+def _unlink(path: Path) -> None:
+    with contextlib.suppress(OSError):
         path.unlink()
+
+
+def _unix_listener(path: Path, mode: int) -> socket.socket:
+    _unlink(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.bind(str(path))
     path.chmod(mode)

@@ -15,7 +15,9 @@ from typing import Any
 from postroad.app.channel import Channel, Message
 from postroad.base.log import Event, Log
 
-DIED = Event("master", "warning: process %s pid %d %s", "A worker has died; another takes its place.", urgent=True)
+DIED = Event(
+    "master", "warning: process %s pid %d %s", "A worker has died; another takes its place.", urgent=True
+)
 _RESTART_DELAY = 1.0  # seconds, doubled up to the limit while a worker keeps dying early
 _RESTART_LIMIT = 60.0
 
@@ -60,7 +62,9 @@ class Worker:
         if self._channel is not None:
             self._channel.send(message, fds)
 
-    async def ask(self, request: dict[str, Any], fds: Sequence[int] = (), seconds: float = 20.0) -> dict[str, Any]:
+    async def ask(
+        self, request: dict[str, Any], fds: Sequence[int] = (), seconds: float = 20.0
+    ) -> dict[str, Any]:
         """Ask it something; an answer that does not come in time is ``{"error": ...}``."""
         self._last += 1
         number = self._last

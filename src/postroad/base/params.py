@@ -178,27 +178,14 @@ class Settings:
 def settings_of(groups: Iterable[Group], facts: Facts | None = None, **texts: str) -> Settings:
     """Make Settings from literal texts, for tests and for use as a library.
 
-    ``$name`` in a default or a text is replaced by simple substitution; conditionals need
-    ``base.config``.
+    Values are expanded as in main.cf; ValueError names the first that cannot be read.
     """
+    from postroad.base.expand import Expander  # noqa: PLC0415 - expand knows the text of main.cf, not we
+
     facts = facts or Facts()
     registry = Registry(groups)
     raw = {param.name: param.default_text(facts) for param in registry} | texts
-    done: dict[str, str] = {}
-
-    def text_of(name: str, depth: int = 0) -> str:
-        if name in done:
-            return done[name]
-        if depth > 20:
-            raise ValueError(f"{name} refers to itself")
-        text = raw.get(name, "")
-        for other in sorted(raw, key=len, reverse=True):
-            for form in (f"${{{other}}}", f"$({other})", f"${other}"):
-                if form in text:
-                    text = text.replace(form, text_of(other, depth + 1))
-        done[name] = text
-        return text
-
-    return Settings(
-        {p.name: p.read(text_of(p.name)) for p in registry}, {name: text_of(name) for name in raw}
-    )
+    expander = Expander(raw.get)
+    expanded = {p.name: raw[p.name] if p.kind.raw else expander.value(p.name) for p in registry}
+    others = {name: expander.value(name) for name in raw if name not in registry}
+    return Settings({p.name: p.read(expanded[p.name]) for p in registry}, expanded | others)

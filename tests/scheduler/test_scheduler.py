@@ -1,0 +1,289 @@
+"""The scheduler against fakes of its ports, on a clock that the test moves."""
+
+import asyncio
+
+import pytest
+
+from postroad.base.clock import TestClock
+from postroad.base.log import ListSink, Log
+from postroad.base.params import settings_of
+from postroad.model.message import Message, Recipient, Text
+from postroad.model.outcome import Outcome
+from postroad.model.params import params as model_params
+from postroad.model.route import AddressClass, Route
+from postroad.scheduler.params import params as scheduler_params
+from postroad.scheduler.scheduler import Scheduler
+from postroad.scheduler.transport import TransportLanes
+
+
+class FakeRouter:
+    def __init__(self):
+        self.broken = set()
+
+    async def route(self, address, sender=""):
+        if address in self.broken:
+            raise RuntimeError("table is away")
+        return Route("smtp", address.partition("@")[2], address, AddressClass.DEFAULT)
+
+
+class FakeAgent:
+    """Keeps jobs until the test answers them."""
+
+    def __init__(self):
+        self.jobs = []
+        self.at_once = None
+
+    def deliver(self, job, report):
+        if self.at_once is not None:
+            job.all(self.at_once)
+            report(job)
+            return
+        self.jobs.append((job, report))
+
+    def answer(self, outcome=None, site_failure=None):
+        job, report = self.jobs.pop(0)
+        if outcome is not None:
+            job.all(outcome)
+        job.site_failure = site_failure
+        report(job)
+        return job
+
+
+class FakeOutcomes:
+    def __init__(self):
+        self.reported = []
+        self.finished = []
+
+    def report(self, job):
+        for recipient, outcome in zip(job.recipients, job.outcomes, strict=True):
+            self.reported.append((recipient.address, outcome.status, outcome.text))
+            recipient.done = outcome.status[0] == "2"
+
+    def finish(self, attempt, then):
+        self.finished.append(attempt.message.key)
+        then([])
+
+
+class FakeStore:
+    def __init__(self):
+        self.due = []
+        self.claims = 0
+
+    async def claim(self, *, now, most):
+        self.claims += 1
+        taken, self.due = self.due[:most], self.due[most:]
+        return taken
+
+    def content(self, message):
+        return Text(b"from the store\r\n")
+
+
+class World:
+    def __init__(self, **texts):
+        self.settings = settings_of([model_params, scheduler_params], **texts)
+        self.clock = TestClock()
+        self.store, self.router, self.agent, self.outcomes = FakeStore(), FakeRouter(), FakeAgent(), FakeOutcomes()
+        self.lanes = TransportLanes("smtp", self.agent, self.settings, int(texts.get("processes", 100)))
+        self.sink = ListSink()
+        self.scheduler = Scheduler(
+            store=self.store,
+            router=self.router,
+            transports={"smtp": self.lanes},
+            outcomes=self.outcomes,
+            settings=self.settings,
+            log=Log(self.sink),
+            clock=self.clock,
+        )
+
+    def message(self, key, *addresses, sender="s@example.net"):
+        message = Message(key, sender, [Recipient(a) for a in addresses or ("r@example.org",)], self.clock.now(), Text(b"x\r\n"))
+        self.scheduler.add(message)
+        return message
+
+
+OK = Outcome("2.0.0", "ok", "h[1]:25")
+DOWN = Outcome("4.4.1", "connect to h[1]:25: Connection refused")
+
+
+async def test_a_message_is_delivered_reported_and_finished_once():
+    w = World()
+    w.message(1)
+    w.agent.answer(OK)
+    assert w.outcomes.reported == [("r@example.org", "2.0.0", "ok")]
+    assert w.outcomes.finished == [1]
+    assert len(w.scheduler) == 0
+    assert "qmgr: 000000000000001: from=<s@example.net>, size=3, nrcpt=1 (queue active)" in w.sink.lines
+
+
+async def test_recipients_of_one_destination_travel_together_up_to_the_limit():
+    w = World(default_destination_recipient_limit="2")
+    w.message(1, "a@x", "b@x", "c@x", "d@y")
+    sizes = sorted(len(job.recipients) for job, _ in w.agent.jobs)
+    assert sizes == [1, 1, 2]
+    for _ in range(3):
+        w.agent.answer(OK)
+    assert w.outcomes.finished == [1]
+
+
+async def test_concurrency_begins_with_the_initial_window_and_grows_with_success():
+    w = World(initial_destination_concurrency="2", default_destination_concurrency_limit="3")
+    for key in range(10):
+        w.message(key)
+    assert len(w.agent.jobs) == 2
+    w.agent.answer(OK)
+    assert len(w.agent.jobs) == 3
+    for _ in range(9):
+        w.agent.answer(OK)
+        assert len(w.agent.jobs) <= 3
+    assert sorted(w.outcomes.finished) == list(range(10))
+
+
+async def test_a_dead_site_defers_what_waits_and_what_comes_and_lives_again_later():
+    w = World(initial_destination_concurrency="1", minimal_backoff_time="300s")
+    w.message(1)
+    w.message(2)
+    w.agent.answer(DOWN, site_failure=DOWN)
+    assert w.outcomes.finished == [1, 2] or w.outcomes.finished == [2, 1]
+    w.message(3)
+    assert not w.agent.jobs
+    assert w.outcomes.reported[-1] == ("r@example.org", "4.4.1", f"delivery temporarily suspended: {DOWN.text}")
+    w.clock.advance(301)
+    w.message(4)
+    assert len(w.agent.jobs) == 1
+
+
+async def test_one_dead_site_does_not_delay_another():
+    w = World(initial_destination_concurrency="1")
+    w.message(1, "a@dead")
+    w.agent.answer(DOWN, site_failure=DOWN)
+    w.message(2, "a@alive")
+    assert len(w.agent.jobs) == 1
+
+
+async def test_an_address_that_cannot_be_routed_is_deferred_and_the_others_go():
+    w = World()
+    w.router.broken.add("a@x")
+    w.message(1, "a@x", "b@y")
+    w.agent.answer(OK)
+    assert ("a@x", "4.3.0") in [r[:2] for r in w.outcomes.reported]
+    assert ("b@y", "2.0.0") in [r[:2] for r in w.outcomes.reported]
+    assert w.outcomes.finished == [1]
+
+
+async def test_an_agent_that_is_silent_or_raises_defers():
+    w = World()
+    w.message(1)
+    w.agent.answer()
+    assert w.outcomes.reported == [("r@example.org", "4.3.0", "delivery agent did not report this recipient")]
+    w.agent.deliver = None
+    w.message(2)
+    assert w.outcomes.reported[-1][1] == "4.3.0"
+    assert w.outcomes.finished == [1, 2]
+
+
+async def test_a_report_that_comes_twice_counts_once():
+    w = World()
+    w.message(1)
+    job, report = w.agent.jobs[0]
+    w.agent.answer(OK)
+    report(job)
+    assert w.outcomes.finished == [1]
+    assert w.lanes.active == 0
+
+
+async def test_thousands_of_jobs_that_report_at_once_do_not_recurse():
+    w = World()
+    w.agent.at_once = OK
+    w.message(1, *(f"r{i}@example.org" for i in range(5000)))
+    assert w.outcomes.finished == [1]
+
+
+@pytest.mark.parametrize("name", ["smtp"])
+async def test_defer_transports_defers_without_an_attempt(name):
+    w = World(defer_transports=name)
+    w.message(1)
+    assert w.outcomes.reported == [("r@example.org", "4.3.2", "deferred transport")]
+    assert not w.agent.jobs
+
+
+async def test_a_transport_without_a_service_defers():
+    w = World()
+    w.scheduler.transports.clear()
+    w.message(1)
+    assert w.outcomes.reported == [("r@example.org", "4.3.0", "mail transport unavailable")]
+
+
+async def test_the_queue_is_claimed_at_start_and_no_more_than_the_limit_is_active():
+    w = World(qmgr_message_active_limit="3")
+    w.store.due = [Message(key, "s@a", [Recipient("r@x")], 0.0) for key in range(8)]
+    w.scheduler.start()
+    await asyncio.sleep(0.01)
+    assert len(w.scheduler) == 3
+    while len(w.outcomes.finished) < 8:
+        w.agent.answer(OK)
+        await asyncio.sleep(0)
+        assert len(w.scheduler) <= 3
+    await w.scheduler.drain(0.1)
+
+
+async def test_a_content_that_is_not_in_memory_is_read_from_the_store():
+    w = World()
+    message = Message(1, "s@a", [Recipient("r@x")], 0.0)
+    w.scheduler.add(message)
+    assert w.agent.jobs[0][0].content.data == b"from the store\r\n"
+
+
+async def test_a_held_message_is_not_delivered():
+    w = World()
+    message = Message(1, "s@a", [Recipient("r@x")], 0.0)
+    message.held = True
+    w.scheduler.add(message)
+    assert not w.agent.jobs
+
+
+async def test_stopping_leaves_what_was_not_begun_and_waits_for_what_was():
+    w = World(initial_destination_concurrency="1")
+    w.message(1)
+    w.message(2)
+    stopping = asyncio.ensure_future(w.scheduler.drain(5))
+    await asyncio.sleep(0)
+    assert not stopping.done()
+    w.agent.answer(OK)
+    await stopping
+    assert sorted(w.outcomes.finished) == [1, 2]
+    assert [r[0] for r in w.outcomes.reported] == ["r@example.org"]
+
+
+async def test_a_rate_delay_means_one_delivery_at_a_time_and_a_pause():
+    w = World(default_destination_rate_delay="10s")
+    w.message(1)
+    w.message(2)
+    assert len(w.agent.jobs) == 1
+    w.agent.answer(OK)
+    assert not w.agent.jobs
+    w.clock.advance(11)
+    lane = w.lanes.lanes["example.org"]
+    w.scheduler._rested(w.lanes, lane)
+    assert len(w.agent.jobs) == 1
+
+
+async def test_an_expired_message_is_given_up_without_an_attempt():
+    w = World()
+    message = Message(1, "s@a", [Recipient("r@x")], 0.0)
+    message.attributes["expired"] = "1"
+    w.scheduler.add(message)
+    assert w.outcomes.finished == [1]
+    assert not w.agent.jobs
+
+
+async def test_flush_revives_dead_sites_and_looks_through_the_queue():
+    w = World(initial_destination_concurrency="1")
+    w.message(1)
+    w.agent.answer(DOWN, site_failure=DOWN)
+    claims = w.store.claims
+    w.scheduler.flush()
+    w.message(2)
+    assert len(w.agent.jobs) == 1
+    assert w.store.claims == claims + 1
+    w.agent.answer(OK)
+    await w.scheduler.drain(0.1)
