@@ -1,0 +1,364 @@
+"""The client's side of SMTP (RFC 5321) and LMTP (RFC 2033): replies in, bytes to send out, no sockets.
+
+A driver connects, then for what the socket gave
+
+    session.feed(data)
+    while (event := session.next_event()) is not Event.WAIT: ...
+    transport.write(session.take())
+
+and calls ``begin`` with a Dispatch when the session is READY.  When the connection is lost or late
+the driver calls ``fail``: every recipient of an unfinished dispatch then has an outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from postroad.model.outcome import Outcome
+from postroad.proto.client_commands import UnsendableAddress, mail_command, needs_smtputf8, rcpt_command
+from postroad.proto.client_handshake import Handshake
+from postroad.proto.client_stages import (
+    BODY,
+    CLOSED,
+    DATA,
+    DOT,
+    EHLO,
+    GREETING,
+    HANDSHAKE,
+    HELO,
+    IDLE,
+    LHLO,
+    MAIL,
+    QUIT,
+    RCPT,
+    RSET,
+    VOID,
+    Event,
+    Stage,
+)
+from postroad.proto.client_values import Dispatch, Manners, Peer
+from postroad.proto.replies import GarbledReply, ServerReply
+
+
+class ClientSession(Handshake):
+    """One conversation.  ``carried`` counts the messages begun on it.
+
+    ``current`` is the message under way, ``finished`` the one that the last FINISHED was about.
+    """
+
+    __slots__ = ("_commands", "_decided", "_following", "carried", "current", "finished")
+
+    def __init__(self, manners: Manners, peer: Peer, warn: Callable[[str], None] = lambda _: None) -> None:
+        super().__init__(manners, peer, warn)
+        self._commands: list[bytes] = []  # RCPT commands that wait for their turn, without pipelining
+        self._decided = False  # the current message was decided without a word to the server
+        self._following: Dispatch | None = None  # its envelope went out behind the current content
+        self.current: Dispatch | None = None
+        self.finished: Dispatch | None = None
+        self.carried = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether ``begin`` may be called."""
+        return self.stage is IDLE and self.current is None
+
+    def next_event(self) -> Event:
+        """Say what the driver has to do; WAIT when more bytes are needed."""
+        if self._decided:
+            self._decided = False
+            return self._finish()
+        try:
+            while (reply := self._parser.next()) is not None:
+                event = _HANDLERS[self.stage](self, reply)
+                if event is not None:
+                    return event
+        except GarbledReply as garbled:
+            return self._garbled(garbled.line)
+        return Event.WAIT
+
+    def begin(self, dispatch: Dispatch) -> None:
+        """Send a message's envelope; next comes ``take``, or ``next_event`` if there is nothing to take."""
+        assert self.idle
+        self.current = dispatch
+        self.carried += 1
+        if self._parser.pending:  # it spoke out of turn while it was idle
+            self._never_mind(dispatch, self._lost(MAIL, timed_out=False))
+            return
+        commands = self._envelope(dispatch)
+        if not commands:
+            self._decided = True
+            return
+        self.stage = MAIL
+        if self.features.pipelining:
+            self._out += commands  # RFC 2920 3.1
+            self._out.append(b"DATA\r\n")
+        else:
+            self._out.append(commands[0])
+            self._commands = commands[:0:-1]
+
+    def follow(self, dispatch: Dispatch) -> bool:
+        """Send the next message's envelope right behind the content that is about to be sent.
+
+        To be called between CONTENT and ``content_sent``; False when that is not possible, and
+        then nothing has happened.
+        """
+        # RFC 2920 3.1: message content may be the first "command" of a group.
+        if not self.features.pipelining or self.stage is not BODY or self._following is not None:
+            return False
+        commands = self._envelope(dispatch)
+        if not commands:
+            dispatch.outcomes = [None] * len(dispatch.recipients)
+            return False
+        self._following = dispatch
+        self._out += commands
+        self._out.append(b"DATA\r\n")
+        return True
+
+    def content_sent(self) -> None:
+        """The content and its final dot are written."""
+        self.stage = DOT
+        self._dispatch().replied = 0
+
+    def quit(self) -> None:
+        """Take leave; the driver sends this and closes."""
+        self._out.append(b"QUIT\r\n")
+        self.stage = QUIT
+
+    def fail(self, *, timed_out: bool = False) -> Event:
+        """The connection is lost, or the server has not answered in time; returns what that means."""
+        stage, self.stage = self.stage, CLOSED
+        dispatch = self.current
+        if dispatch is None:
+            if stage not in HANDSHAKE:
+                return Event.BROKEN
+            self.failure = self._lost(stage, timed_out=timed_out)
+            return Event.REFUSED
+        outcome = self._lost(stage, timed_out=timed_out)
+        dispatch.rest(outcome)
+        dispatch.site_failure = outcome
+        dispatch.untouched = stage is MAIL and self.carried > 1 and not timed_out
+        return self._finish()
+
+    def abandon(self, status: str, text: str) -> Event:
+        """The content cannot be sent to its end, for a reason of ours; close without a final dot."""
+        self.stage = CLOSED
+        self._dispatch().rest(Outcome(status, text, self.peer.relay))
+        return self._finish()
+
+    # --- the envelope
+
+    def _envelope(self, dispatch: Dispatch) -> list[bytes]:
+        """Return MAIL and the RCPTs; empty when no recipient can be tried here."""
+        message, features, peer = dispatch.message, self.features, self.peer
+        if 0 < features.size_limit < dispatch.size:  # RFC 1870 6.1
+            limit = f"exceeds size limit {features.size_limit} of server {peer.host}"
+            dispatch.rest(Outcome("5.3.4", f"message size {dispatch.size} {limit}", peer.relay))
+            return []
+        utf8 = needs_smtputf8(message, dispatch.recipients)
+        if (utf8 or (message.smtputf8 and dispatch.utf8_header)) and not features.smtputf8:
+            text = f"SMTPUTF8 is required, but was not offered by host {peer.host}"
+            dispatch.rest(Outcome("5.6.7", text, peer.relay))  # RFC 6531 3.5
+            return []
+        utf8 = utf8 or message.smtputf8
+        converted = message.eight_bit and not features.eight_bit and self._manners.convert_8bit
+        try:
+            commands = [mail_command(message, features, 0 if converted else dispatch.size, smtputf8=utf8)]
+        except UnsendableAddress:
+            dispatch.rest(Outcome("5.1.7", "the sender address has a control character", peer.relay))
+            return []
+        asked: list[int] = []
+        for index, recipient in enumerate(dispatch.recipients):
+            try:
+                commands.append(rcpt_command(recipient, features, smtputf8=utf8))
+                asked.append(index)
+            except UnsendableAddress:
+                text = "the recipient address has a control character"
+                dispatch.outcomes[index] = Outcome("5.1.3", text, peer.relay)
+        dispatch.asked = asked
+        return commands if asked else []
+
+    # --- replies
+
+    def on_mail(self, reply: ServerReply) -> Event | None:
+        """MAIL is answered."""
+        dispatch = self._dispatch()
+        if not reply.good:
+            outcome = self._answer(reply, MAIL)
+            if reply.code == 421 and self.carried > 1:
+                # It closes a connection that was idle for too long: nothing is wrong with this message.
+                self._never_mind(dispatch, outcome)
+                self._decided = False
+                return self._finish()
+            if self._out_of_step(reply):
+                return self._garbled(reply.text)
+            dispatch.refused = True
+            dispatch.rest(outcome)
+        self.stage = RCPT
+        if self.features.pipelining:
+            return None
+        if dispatch.refused:
+            return self._reset()
+        self._out.append(self._commands.pop())
+        return None
+
+    def on_rcpt(self, reply: ServerReply) -> Event | None:
+        """One RCPT is answered."""
+        dispatch = self._dispatch()
+        index = dispatch.asked[dispatch.replied]
+        dispatch.replied += 1
+        if reply.good:
+            if not dispatch.refused:
+                dispatch.accepted.append(index)
+        elif self._out_of_step(reply):
+            return self._garbled(reply.text)
+        elif not dispatch.refused:
+            dispatch.outcomes[index] = self._answer(reply, RCPT)
+        if dispatch.replied < len(dispatch.asked):
+            if self._commands:
+                self._out.append(self._commands.pop())
+            return None
+        self.stage = DATA
+        if not self.features.pipelining:
+            if not dispatch.accepted:
+                return self._reset()
+            self._out.append(b"DATA\r\n")
+        return None
+
+    def on_data(self, reply: ServerReply) -> Event | None:
+        """DATA is answered."""
+        dispatch = self._dispatch()
+        if reply.code // 100 != 3:
+            if self._out_of_step(reply) or (reply.good and self.features.pipelining):
+                return self._garbled(reply.text)
+            if dispatch.accepted:
+                dispatch.rest(self._answer(reply, DATA))
+            return self._reset()
+        if self._parser.pending:
+            return self._garbled(reply.text)
+        if dispatch.accepted:
+            self.stage = BODY
+            return Event.CONTENT
+        self._out.append(b".\r\n")
+        self.stage = VOID
+        return self._finish()
+
+    def on_body(self, reply: ServerReply) -> Event:
+        """The server does not wait for the end.  A refusal counts; a yes to half a message does not."""
+        if reply.code // 100 not in (4, 5):
+            return self._garbled(reply.text)
+        dispatch = self._dispatch()
+        dispatch.rest(self._answer(reply, BODY))
+        self.stage = CLOSED
+        return self._finish()
+
+    def on_dot(self, reply: ServerReply) -> Event | None:
+        """The content is answered: for all recipients, or with LMTP for one."""
+        dispatch = self._dispatch()
+        if reply.good:
+            outcome = self._delivered(reply)
+        elif self._out_of_step(reply):
+            return self._garbled(reply.text)
+        else:
+            outcome = self._answer(reply, DOT)
+        if self._manners.lmtp:  # RFC 2033 4.2: a reply for each recipient that was accepted
+            dispatch.outcomes[dispatch.accepted[dispatch.replied]] = outcome
+            dispatch.replied += 1
+            if dispatch.replied < len(dispatch.accepted):
+                return None
+        else:
+            dispatch.rest(outcome)
+        # A reply too many: nobody can tell what the next one would belong to.
+        self.stage = CLOSED if self._parser.pending and self._following is None else IDLE
+        return self._finish()
+
+    def on_void(self, reply: ServerReply) -> Event:
+        """The dot behind no content is answered."""
+        if reply.code == 421 or self._parser.pending:
+            return self.on_nothing(reply)
+        self.stage = IDLE
+        return Event.READY
+
+    def on_reset(self, reply: ServerReply) -> Event:
+        """RSET is answered."""
+        return self.on_void(reply) if reply.good else self.on_nothing(reply)
+
+    def on_nothing(self, _: ServerReply) -> Event:
+        """It speaks though nothing was asked: 421, or it has lost count.  Neither can be used again."""
+        self.stage = CLOSED
+        return Event.BROKEN
+
+    # --- ends
+
+    def _dispatch(self) -> Dispatch:
+        assert self.current is not None
+        return self.current
+
+    def _reset(self) -> Event:
+        self._out.append(b"RSET\r\n")
+        self._commands = []
+        self.stage = RSET
+        return self._finish()
+
+    def _finish(self) -> Event:
+        self.finished, self.current = self.current, self._following
+        following, self._following = self._following, None
+        if following is not None:
+            self.carried += 1
+            if self.stage is IDLE:
+                self.stage = MAIL
+            else:
+                self._never_mind(following, self._lost(MAIL, timed_out=False))
+        return Event.FINISHED
+
+    def _never_mind(self, dispatch: Dispatch, outcome: Outcome) -> None:
+        """The connection was dead before it had anything to do with this message."""
+        self.stage = CLOSED
+        dispatch.untouched = True
+        dispatch.rest(outcome)
+        self._decided = True
+
+    def _out_of_step(self, reply: ServerReply) -> bool:
+        """Whether the reply is of a kind that no such command has, so that it must be another's.
+
+        Only with several commands on their way; one at a time, it is what the server says to this.
+        """
+        return self.features.pipelining and reply.code // 100 not in (2, 4, 5)
+
+    def _garbled(self, line: str) -> Event:
+        stage = self.stage
+        outcome = self._nonsense(line)
+        if self.current is None:
+            self.failure = outcome
+            return Event.REFUSED if stage in HANDSHAKE else Event.BROKEN
+        self.current.rest(outcome)
+        self.current.site_failure = outcome
+        return self._finish()
+
+    def _answer(self, reply: ServerReply, stage: Stage) -> Outcome:
+        text = f"host {self.peer.host} said: {reply.text} (in reply to {stage.command})"
+        return self._said(reply, text)
+
+    def _delivered(self, reply: ServerReply) -> Outcome:
+        text = reply.text
+        relay, name = self.peer.relay, self.peer.name
+        outcome = Outcome(reply.status, text, relay, remote=name, reply=text, action="relayed")
+        outcome.notified = self.features.dsn  # RFC 3461 5.2.1
+        return outcome
+
+
+_HANDLERS: dict[Stage, Callable[[ClientSession, ServerReply], Event | None]] = {
+    GREETING: ClientSession.on_greeting,
+    EHLO: ClientSession.on_ehlo,
+    LHLO: ClientSession.on_ehlo,
+    HELO: ClientSession.on_helo,
+    IDLE: ClientSession.on_nothing,
+    MAIL: ClientSession.on_mail,
+    RCPT: ClientSession.on_rcpt,
+    DATA: ClientSession.on_data,
+    BODY: ClientSession.on_body,
+    DOT: ClientSession.on_dot,
+    VOID: ClientSession.on_void,
+    RSET: ClientSession.on_reset,
+    QUIT: ClientSession.on_nothing,
+    CLOSED: ClientSession.on_nothing,
+}
