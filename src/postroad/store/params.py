@@ -1,7 +1,26 @@
-"""Parameters that only this room obeys."""
+"""Parameters that only this room obeys, and those of the commands that look at the queue."""
 
 from __future__ import annotations
 
+from postroad.base.kinds import LIST, choice
 from postroad.base.params import Group
 
 params = Group("store")
+
+QUEUE_STORE = params.declare(
+    "queue_store",
+    choice("sqlite"),
+    "sqlite",
+    "Where the queue is kept: sqlite is a database for each worker below $queue_directory.",
+    own=True,
+    live=False,
+)
+AUTHORIZED_MAILQ_USERS = params.declare(
+    "authorized_mailq_users", LIST, "static:anyone", "The local users who may list the queue."
+)
+AUTHORIZED_FLUSH_USERS = params.declare(
+    "authorized_flush_users", LIST, "static:anyone", "The local users who may flush the queue."
+)
+FAST_FLUSH_DOMAINS = params.declare(
+    "fast_flush_domains", LIST, "$relay_domains", "The destinations that may be flushed by name."
+)

@@ -1,0 +1,42 @@
+"""What one caller wants written.  Many of these become one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from postroad.model.message import Content, Message
+from postroad.model.ports import Then
+
+#: key, due, owner, held, envelope: a row of the table ``message``
+Row = tuple[int, float, str, int, bytes]
+
+
+class Change:
+    """A new message, or what one attempt changed.
+
+    ``row`` and ``body`` (or ``file``, or ``foreign``, a content that is copied to a file first) are
+    a new message; ``notices`` are others in the same transaction.  ``done`` is a message that
+    leaves; ``retry`` has due, envelope and key of one that stays.  ``lasting`` changes are kept and
+    tried again until they are written.
+    """
+
+    __slots__ = ("body", "done", "file", "foreign", "lasting", "notices", "retry", "row", "then")
+
+    def __init__(self, then: Then) -> None:
+        self.then = then
+        self.row: Row | None = None
+        self.body: bytes | None = None
+        self.file = False
+        self.foreign: Content | None = None
+        self.notices: Sequence[Change] = ()
+        self.done = 0
+        self.retry: tuple[float, bytes, int] | None = None
+        self.lasting = False
+
+
+def all_done(message: Message) -> bool:
+    """Return whether no recipient needs delivery any more."""
+    for recipient in message.recipients:  # noqa: SIM110 - all() would make a generator for each message
+        if not recipient.done:
+            return False
+    return True

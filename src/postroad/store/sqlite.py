@@ -1,0 +1,244 @@
+"""The queue in SQLite: the port ``Store`` over one shard.
+
+The loop's thread packs envelopes, reads contents and is told the results; everything that is
+written goes through the one writer thread.  One process owns a shard, so a lease of ours does not
+run out while we live; those of a dead process are cleared when its shard is opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from postroad.base.clock import Clock
+from postroad.base.errors import StoreUnavailable
+from postroad.base.log import Event, Log
+from postroad.model.message import Content, Message
+from postroad.model.ports import Settlement, Spool, Then
+from postroad.store.body import FileContent
+from postroad.store.change import Change, all_done
+from postroad.store.envelope import pack
+from postroad.store.reader import ShardReader
+from postroad.store.shard import Shard
+from postroad.store.writer import Writer, unavailable
+
+T = TypeVar("T")
+LEASE = 3600.0  # seconds; how soon another node may take what a dead one had
+
+TROUBLE = Event("qmgr", "warning: queue write error: %s", "The queue cannot be written.", urgent=True)
+RECOVERED = Event("qmgr", "queue writes work again", "The queue can be written again.", urgent=True)
+CORRUPT = Event(
+    "qmgr", "error: %s: moved to the corrupt messages: %s", "A queued message cannot be read.", urgent=True
+)
+RETURNED = Event("qmgr", "%s: %d messages of a run that ended early are due now", "Leases were cleared.")
+ADOPTED = Event("qmgr", "%d messages taken over from %s", "The shard of a former worker was emptied.")
+
+
+class SqliteStore:
+    """The store of one worker.  Made in the loop's thread; ``close`` returns the leases.
+
+    StoreUnavailable when the shard cannot be opened, ShardBusy when another process has it.
+    ``pause`` is how long, in seconds, settlements that could not be written wait for the next try.
+    """
+
+    def __init__(self, directory: Path | str, *, clock: Clock, log: Log, lease: float = LEASE, pause: float = 1.0) -> None:  # fmt: skip  # noqa: E501
+        self._clock = clock
+        self._log = log
+        self._lease = lease
+        self._leased: set[int] = set()
+        now = clock.now()
+        self.owner = f"{os.uname().nodename}:{os.getpid()}:{now:.6f}"
+        self._shard = shard = Shard(Path(directory))
+        returned = shard.return_leases(now)
+        shard.check(now)
+        if returned:
+            log.emit(RETURNED, shard.directory.name, returned)
+        self._report_damaged()
+        self.newest = shard.newest()
+        self._reader = ShardReader(shard.directory)
+        self._writer = Writer(shard.write, asyncio.get_running_loop(), self._trouble, pause)
+
+    # --- sessions and attempts
+
+    def accept(self, message: Message, then: Then) -> None:
+        """Queue a message, leased to us unless it is held; ``then(None)`` means committed and synced."""
+        content = message.content
+        if content is not None and content.data is None:
+            then = self._filed(message, then)
+        change = Change(then)
+        try:
+            self._enter(change, message)
+        except (StoreUnavailable, ValueError, TypeError) as error:
+            then(unavailable(error))
+            return
+        self._writer.add(change)
+
+    def settle(self, settlement: Settlement, then: Then) -> None:
+        """Write what an attempt changed; LookupError when the message is not leased to us."""
+        message = settlement.message
+        key = message.key
+        if key not in self._leased:
+            then(LookupError(f"{message.id} is not leased to {self.owner}"))
+            return
+        change = Change(then)
+        change.lasting = True
+        try:
+            if all_done(message):
+                change.done = key
+            else:
+                change.retry = (settlement.due, pack(message), key)
+            if settlement.notices:
+                change.notices = notices = [Change(then) for _ in settlement.notices]
+                for notice, new in zip(notices, settlement.notices, strict=True):
+                    self._enter(notice, new)
+        except (StoreUnavailable, ValueError, TypeError) as error:
+            then(unavailable(error))
+            return
+        self._leased.discard(key)
+        self._writer.add(change)
+
+    def _enter(self, change: Change, message: Message) -> None:
+        """Make a change out of a new message."""
+        content = message.content
+        if content is None:
+            raise StoreUnavailable(f"{message.id} has no content")
+        key = message.key
+        change.body = content.data
+        if change.body is None:
+            change.foreign = None if self._is_ours(content, key) else content
+        if message.held:
+            change.row = (key, message.due, "", 1, pack(message))
+            return
+        message.owner = self.owner
+        message.due = self._clock.now() + self._lease
+        change.row = (key, message.due, self.owner, 0, pack(message))
+        self._leased.add(key)
+
+    def _is_ours(self, content: Content, key: int) -> bool:
+        return isinstance(content, FileContent) and content.path == self._shard.bodies.path(key)
+
+    def _filed(self, message: Message, then: Then) -> Then:
+        """Remove the file of a message that could not be accepted."""
+
+        def ended(error: BaseException | None) -> None:
+            if error is not None:
+                self._shard.bodies.remove(message.key)
+            then(error)
+
+        return ended
+
+    async def claim(self, *, now: float, most: int) -> list[Message]:
+        """Lease up to ``most`` messages whose time has come, earliest first; contents are not loaded."""
+        until = now + self._lease
+        found = await self._writer.call(lambda: self._shard.claim(now, until, self.owner, most))
+        self._leased.update([message.key for message in found])
+        self._report_damaged()
+        return found
+
+    def content(self, message: Message) -> Content:
+        """Return a message's content; StoreUnavailable when it cannot be read."""
+        if message.content is not None:
+            return message.content
+        content = self._reader.content(message)
+        if content is None:
+            raise StoreUnavailable(f"the content of {message.id} is missing")
+        return content
+
+    def spool(self, key: int) -> Spool:
+        """Begin a content that is too large for memory.  StoreUnavailable when the disk refuses it."""
+        return self._shard.bodies.spool(key)
+
+    # --- operators
+
+    async def hold(self, keys: Iterable[int] | None) -> list[int]:
+        """Put on hold; None means all.  Returns the keys that changed."""
+        return await self._change(lambda: self._shard.hold(keys))
+
+    async def release(self, keys: Iterable[int] | None) -> list[int]:
+        """Release from hold."""
+        return await self._change(lambda: self._shard.release(keys))
+
+    async def requeue(self, keys: Iterable[int] | None, *, now: float) -> list[int]:
+        """Make due at once; releases from hold as well."""
+        return await self._change(lambda: self._shard.requeue(keys, now))
+
+    async def expire(self, keys: Iterable[int] | None) -> list[int]:
+        """Mark as expired by force: attribute ``expired`` of a message that is claimed afterwards."""
+        return await self._change(lambda: self._shard.expire(keys))
+
+    async def flush(self, keys: Iterable[int] | None, *, now: float) -> list[int]:
+        """Make deferred messages due now."""
+        return await self._change(lambda: self._shard.flush(keys, now))
+
+    async def delete(self, keys: Iterable[int] | None) -> list[int]:
+        """Remove from the queue, without a bounce; what is being delivered goes when that has ended."""
+        return await self._change(lambda: self._shard.delete(keys))
+
+    async def find(self, keys: Iterable[int] | None = None) -> list[Message]:
+        """Return messages without contents, in order of arrival; None means all."""
+        return await self._read(lambda reader: reader.find(keys))
+
+    async def count(self) -> int:
+        """Return how many messages are queued."""
+        return await self._read(lambda reader: reader.count())
+
+    # --- the shard as a whole
+
+    async def adopt(self, directory: Path | str) -> int:
+        """Move all messages of a shard that nobody serves here, and remove it.  Before the first claim.
+
+        ShardBusy when somebody does serve it; nothing is changed then.
+        """
+        source = Path(directory)
+        moved = await self._writer.call(lambda: self._take_over(source))
+        self._log.emit(ADOPTED, moved, source.name)
+        return moved
+
+    def _take_over(self, directory: Path) -> int:
+        other = Shard(directory)
+        try:
+            other.return_leases(self._clock.now())
+            moved = self._shard.adopt(other)
+            other.remove_if_empty()
+        finally:
+            other.close()
+        return moved
+
+    async def close(self) -> None:
+        """Write what waits and return the leases."""
+        await self._writer.close()
+        try:
+            self._shard.return_leases(self._clock.now())
+        finally:
+            self._reader.close()
+            self._shard.close()
+
+    # --- helpers
+
+    async def _change(self, work: Callable[[], T]) -> T:
+        return await self._writer.call(work)
+
+    async def _read(self, work: Callable[[ShardReader], T]) -> T:
+        """Read in another thread: a long list must not keep commits waiting."""
+
+        def read() -> T:
+            reader = ShardReader(self._shard.directory)
+            try:
+                return work(reader)
+            finally:
+                reader.close()
+
+        return await asyncio.get_running_loop().run_in_executor(None, read)
+
+    def _trouble(self, reason: str) -> None:
+        if reason:
+            self._log.emit(TROUBLE, reason)
+        else:
+            self._log.emit(RECOVERED)
+
+    def _report_damaged(self) -> None:
+        while self._shard.damaged:
+            self._log.emit(CORRUPT, *self._shard.damaged.pop())

@@ -1,0 +1,219 @@
+"""The writer: one thread that makes one transaction, with one sync, of everything that waits.
+
+The loop's thread adds changes and goes on; the writer takes all that have gathered while it was
+busy, commits them together, and tells all their callers in one call into the loop.  When a batch
+fails, its members are tried by themselves, so that one that cannot be stored harms no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import apsw
+
+from postroad.base.errors import StoreUnavailable
+from postroad.model.ports import Then
+from postroad.store.change import Change
+
+T = TypeVar("T")
+Ended = list[tuple[Then, BaseException | None]]
+_HOPELESS = 3  # single failures in a row, after which the rest of a batch is refused untried
+
+
+class Call:
+    """Work other than a change, for the writer's thread."""
+
+    __slots__ = ("future", "work")
+
+    def __init__(self, work: Callable[[], Any], future: asyncio.Future[Any]) -> None:
+        self.work = work
+        self.future = future
+
+
+class Writer:
+    """Runs ``write`` in a thread of its own.  ``trouble`` is told, in the loop, when writing begins to
+    fail (the reason) and when it works again (an empty text).
+
+    Changes that are ``lasting`` are kept and tried again, after ``pause`` seconds or with the next
+    batch, until they are written or the writer is closed.
+    """
+
+    def __init__(self, write: Callable[[Sequence[Change]], None], loop: asyncio.AbstractEventLoop, trouble: Callable[[str], None], pause: float = 1.0) -> None:  # fmt: skip  # noqa: E501
+        self._write = write
+        self._loop = loop
+        self._trouble = trouble
+        self._pause = pause
+        self._changes: deque[Change] = deque()
+        self._calls: deque[Call] = deque()
+        self._kept: list[Change] = []
+        self._wake = threading.Semaphore(0)
+        self._idle = True
+        self._failing = False
+        self._closing = False
+        self.batches = 0
+        self._thread = threading.Thread(target=self._run, name="queue writer", daemon=True)
+        self._thread.start()
+
+    # --- in the loop's thread
+
+    def add(self, change: Change) -> None:
+        """Have a change written; its ``then`` is called in the loop's thread."""
+        self._changes.append(change)
+        if self._idle:
+            self._idle = False
+            # At the end of this turn of the loop, so that what else is ready joins the batch.
+            self._loop.call_soon(self._wake.release)
+
+    def call(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Run ``work`` between two transactions.  Database and disk errors become StoreUnavailable."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        if self._closing:
+            future.set_exception(StoreUnavailable("the queue is closed"))
+            return future
+        self._calls.append(Call(work, future))
+        self._idle = False
+        self._wake.release()
+        return future
+
+    async def close(self) -> None:
+        """Write what waits and end the thread.  What cannot be written now is told so."""
+        if not self._closing:
+            self._closing = True
+            self._wake.release()
+        await self._loop.run_in_executor(None, self._thread.join)
+
+    def _tell(self, ended: Ended) -> None:
+        for then, error in ended:
+            try:
+                then(error)
+            except Exception as failure:  # noqa: BLE001 - one caller's defect must not silence the others
+                self._loop.call_exception_handler(
+                    {"message": "a store's callback failed", "exception": failure}
+                )
+
+    # --- in the writer's thread
+
+    def _run(self) -> None:
+        while True:
+            self._wake.acquire(timeout=self._pause if self._kept else None)
+            while self._round():
+                pass
+            self._idle = True
+            if self._changes or self._calls:  # added between the last look and the flag
+                self._wake.release()
+            elif self._closing:
+                break
+        self._report([(change.then, StoreUnavailable("the queue is closed")) for change in self._kept])
+
+    def _round(self) -> bool:
+        """Take what waits.  False when nothing did."""
+        changes = _drain(self._changes)
+        calls = _drain(self._calls)
+        if not changes and not calls and not self._kept:
+            return False
+        if self._kept:
+            changes, self._kept = self._kept + changes, []
+        if changes:
+            ended: Ended = []
+            self._commit(changes, ended)
+            self.batches += 1
+            if ended:
+                self._report(ended)
+        for call in calls:
+            self._perform(call)
+        return not self._kept
+
+    def _commit(self, changes: list[Change], ended: Ended) -> None:
+        error = self._attempt(changes, ended)
+        if error is None:
+            self._say("")
+            return
+        # Settlements first: what leaves the queue gives room.
+        lasting = [change for change in changes if change.lasting]
+        if lasting and len(lasting) < len(changes):
+            retry = self._attempt(lasting, ended)
+            if retry is not None:
+                self._singly(lasting, ended, retry)
+            self._singly([change for change in changes if not change.lasting], ended, error)
+        else:
+            self._singly(changes, ended, error)
+        self._say(str(error))
+
+    def _singly(self, changes: list[Change], ended: Ended, error: Exception) -> None:
+        """Write changes one by one; after some failures in a row the others are given up as well."""
+        failures = 0
+        for change in changes:
+            if failures < _HOPELESS:
+                failed = self._attempt([change], ended) if len(changes) > 1 or failures else error
+                failures = 0 if failed is None else failures + 1
+                error = failed or error
+                if failed is None:
+                    continue
+            if change.lasting:
+                self._kept.append(change)
+            else:
+                ended.append((change.then, unavailable(error)))
+
+    def _attempt(self, changes: list[Change], ended: Ended) -> Exception | None:
+        try:
+            self._write(changes)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing was promised
+            return error
+        ended += [(change.then, None) for change in changes]
+        return None
+
+    def _perform(self, call: Call) -> None:
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            result = call.work()
+        except (apsw.Error, OSError) as failure:
+            error = unavailable(failure)
+        except Exception as failure:  # noqa: BLE001 - it belongs to who waits
+            error = failure
+        self._in_loop(_resolve, call.future, result, error)
+
+    def _say(self, reason: str) -> None:
+        if bool(reason) != self._failing:
+            self._failing = bool(reason)
+            self._in_loop(self._trouble, reason)
+
+    def _report(self, ended: Ended) -> None:
+        self._in_loop(self._tell, ended)
+
+    def _in_loop(self, work: Callable[..., None], *values: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(work, *values)
+        except RuntimeError:
+            return  # the loop is gone, and with it everybody who could be told
+
+
+def unavailable(error: BaseException) -> StoreUnavailable:
+    """Return what the caller is told of a database's or disk's error."""
+    if isinstance(error, StoreUnavailable):
+        return error
+    told = StoreUnavailable(f"queue file write error: {error}")
+    told.__cause__ = error
+    return told
+
+
+def _drain(waiting: deque[T]) -> list[T]:
+    taken: list[T] = []
+    try:
+        while True:
+            taken.append(waiting.popleft())
+    except IndexError:
+        return taken
+
+
+def _resolve(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    if future.done():
+        return  # who waited has gone
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
