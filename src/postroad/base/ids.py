@@ -9,6 +9,7 @@ from __future__ import annotations
 from postroad.base.clock import Clock
 
 _SHARDS = 64
+_DIGITS = frozenset("0123456789abcdefABCDEF")
 
 
 class QueueIds:

@@ -50,7 +50,7 @@ def split_list(text: str, separators: str = ", \t\r\n") -> tuple[str, ...]:
 
     Raises ValueError for a brace that is not closed.
     """
-    if "{" not in text:
+    if "{" not in text and "}" not in text:
         return (
             tuple(re.split(rf"[{re.escape(separators)}]+", text.strip(separators)))
             if text.strip(separators)

@@ -63,8 +63,8 @@ def make_table(workers: int) -> int:
 
 
 def _places(address: str) -> tuple[int, int]:
+    # Two parts of one CRC: a second CRC over the same bytes would be the first one's linear image,
+    # and addresses that share one place would share both.
     value = crc32(address.encode("utf-8", "surrogateescape"))
-    other = crc32(b"2" + address.encode("utf-8", "surrogateescape"))
-    # Two different halves of the row, so that the two places of one address are never the same.
     half = _PLACES // 2
-    return value % half, half + other % half
+    return value % half, half + (value >> 16) % half

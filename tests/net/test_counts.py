@@ -1,0 +1,42 @@
+import os
+
+import pytest
+
+from postroad.net.counts import SharedCounts, make_table
+
+
+@pytest.fixture
+def table():
+    fd = make_table(2)
+    yield fd
+    os.close(fd)
+
+
+def test_all_workers_see_the_sum(table):
+    one, two = SharedCounts(table, 0, 2), SharedCounts(table, 1, 2)
+    assert one.enter("192.0.2.1") == 1
+    assert two.enter("192.0.2.1") == 2
+    assert one.count("192.0.2.1") == 2
+    one.leave("192.0.2.1")
+    assert two.count("192.0.2.1") == 1
+
+
+def test_addresses_are_counted_apart(table):
+    counts = SharedCounts(table, 0, 2)
+    for i in range(200):
+        assert counts.enter(f"192.0.2.{i}") == 1
+    assert counts.count("2001:db8::1") == 0
+
+
+def test_the_sessions_of_a_worker_that_died_are_void(table):
+    SharedCounts(table, 0, 2).enter("192.0.2.1")
+    other = SharedCounts(table, 1, 2)
+    assert other.count("192.0.2.1") == 1
+    SharedCounts(table, 0, 2)
+    assert other.count("192.0.2.1") == 0
+
+
+def test_leaving_without_having_entered_never_goes_below_zero(table):
+    counts = SharedCounts(table, 0, 2)
+    counts.leave("192.0.2.1")
+    assert counts.enter("192.0.2.1") == 1
