@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 
 import pytest
@@ -18,6 +17,7 @@ from postroad.model.route import AddressClass, Route
 from postroad.model.session import Session
 from postroad.policy import params
 from postroad.policy.service import ServicePolicy
+from postroad.tables.context import TableContext
 
 GUARD = "permit_mynetworks, reject_unauth_destination"
 
@@ -28,25 +28,10 @@ def make_settings(**texts: str) -> Settings:
         "smtpd_relay_before_recipient_restrictions": "yes",
         "append_dot_mydomain": "no",
         "smtputf8_enable": "yes",
+        "mynetworks": "127.0.0.0/8",
         "syslog_name": "postfix",
     } | texts
     return settings_of([model.params, params.params], **texts)
-
-
-@dataclass
-class FakeNetworks:
-    trusted: frozenset[str] = frozenset({"127.0.0.1"})
-    asked: int = 0
-    waits: bool = False
-    broken: bool = False
-
-    async def matches(self, name: str, address: str) -> bool:
-        self.asked += 1
-        if self.waits:
-            await asyncio.get_running_loop().run_in_executor(None, lambda: None)
-        if self.broken:
-            raise TableUnavailable("table mynetworks is unavailable")
-        return address in self.trusted
 
 
 @dataclass
@@ -94,7 +79,6 @@ class World:
     """A policy and what stands around it."""
 
     policy: ServicePolicy
-    networks: FakeNetworks
     router: FakeRouter
     recipients: FakeRecipients
     sink: ListSink
@@ -103,16 +87,16 @@ class World:
 @pytest.fixture
 def world():
     def make(**texts: str) -> World:
-        networks, router, recipients, sink = FakeNetworks(), FakeRouter(), FakeRecipients(), ListSink()
+        router, recipients, sink = FakeRouter(), FakeRecipients(), ListSink()
         policy = ServicePolicy(
             make_settings(**texts),
-            networks=networks,
+            tables=TableContext(),
             router=router,
             recipients=recipients,
             log=Log(sink),
             own_address=lambda address: address == "203.0.113.25",
         )
-        return World(policy, networks, router, recipients, sink)
+        return World(policy, router, recipients, sink)
 
     return make
 

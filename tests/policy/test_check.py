@@ -5,11 +5,23 @@ from __future__ import annotations
 import pytest
 
 from postroad.base.errors import Severity
-from postroad.policy.check import check
+from postroad.policy.check import check as check_with_tables
+from postroad.tables.context import TableContext
 
 
 def where(name: str) -> str:
     return f"main.cf:{name}"
+
+
+def check(settings, where):
+    return check_with_tables(settings, where, TableContext())
+
+
+def test_networks_that_cannot_be_used_are_an_error(settings):
+    (problem,) = check(settings(mynetworks="10.0.0.1/8"), where)
+    assert problem.where == "main.cf:mynetworks"
+    assert "10.0.0.1/8" in problem.message
+    assert problem.severity is Severity.ERROR
 
 
 def messages(settings):

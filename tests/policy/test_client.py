@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from postroad.base.log import ListSink, Log
@@ -57,6 +59,34 @@ def test_the_reverse_name_is_judged_by_itself(services, ask, code, answer):
         if answer
         else None
     )
+
+
+class SlowNetworks:
+    """A list that waits, and counts."""
+
+    now = False
+
+    def __init__(self):
+        self.asked = []
+
+    async def matches(self, address, name=""):
+        await asyncio.get_running_loop().run_in_executor(None, lambda: None)
+        self.asked.append((address, name))
+        return address == "127.0.0.1"
+
+
+@pytest.mark.parametrize(("address", "answer"), [("127.0.0.1", PERMIT), ("192.0.2.10", None)])
+async def test_networks_are_asked_once_in_a_session_even_if_that_takes_time(
+    services, new_session, address, answer
+):
+    made, session = services(), new_session(address)
+    made.networks = SlowNetworks()
+    check = rules.permit_mynetworks(made)
+    query = Query(session, "RCPT", Log(ListSink()), soft_bounce=False)
+    assert await check(query) is answer
+    assert check(query) is answer
+    assert made.networks.asked == [(address, "unknown")]
+    assert session.client.trusted is (answer is PERMIT)
 
 
 def test_an_address_of_this_machine_is_permitted(services, ask):

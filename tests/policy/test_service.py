@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from postroad.base import tasks
@@ -35,31 +37,6 @@ async def test_a_trusted_client_and_a_login_may_send_anywhere(world, say, new_se
     assert await say(here, "x@example.org") == (
         "554 5.7.1 <x@example.org>: Recipient address rejected: Access denied"
     )
-
-
-async def test_mynetworks_are_asked_once_in_a_session(world, say, new_session):
-    here, client = world(), new_session("127.0.0.1")
-    for _ in range(3):
-        assert await say(here, "x@example.org", client) == ""
-    assert here.networks.asked == 1
-    assert client.client.trusted
-
-
-async def test_a_list_that_waits_gives_the_same_answer(world, new_session):
-    here = world()
-    here.networks.waits = True
-    got = []
-    done = tasks.start(
-        here.policy.recipient(new_session("127.0.0.1"), "x@example.org"), lambda *end: got.append(end)
-    )
-    assert not done
-    import asyncio
-
-    for _ in range(100):
-        if got:
-            break
-        await asyncio.sleep(0.01)
-    assert got == [(None, None)]
 
 
 async def test_the_answer_for_a_trusted_client_needs_no_turn_of_the_loop(world, new_session):
@@ -164,16 +141,34 @@ async def test_without_helo_the_helo_list_is_passed_over(world, say, new_session
     assert await say(here, "u@here.test", new_session(helo="")) == ""
 
 
-async def test_a_table_that_cannot_be_asked_defers_and_never_accepts(world, say):
-    for stage, text in (
-        ("networks", "451 4.3.0 <u@relay.test>: Temporary lookup failure"),
-        ("router", "451 4.3.0 <u@relay.test>: Temporary lookup failure"),
-        ("recipients", "451 4.3.0 <u@relay.test>: Temporary lookup failure"),
+async def test_a_table_that_cannot_be_asked_defers_and_never_accepts(world, say, new_session):
+    worlds = [world(), world(), world(mynetworks="!127.0.0.1, fail:broken")]
+    worlds[0].router.broken = worlds[1].recipients.broken = True
+    for here in worlds:
+        answer = await say(here, "u@relay.test", new_session())
+        assert answer == "451 4.3.0 <u@relay.test>: Temporary lookup failure"
+        assert "smtpd: warning: " in here.sink.lines[0]
+
+
+async def test_networks_that_cannot_be_used_do_not_start(world):
+    with pytest.raises(ValueError, match=re.escape("10.0.0.1/8")):
+        world(mynetworks="10.0.0.1/8")
+
+
+async def test_a_trusted_client_is_known_by_its_address_or_name_and_excluded_by_an_exclamation_mark(
+    world, say, new_session
+):
+    here = world(mynetworks="!192.0.2.66, 192.0.2.0/24, [2001:db8::]/64, .friend.test")
+    named = new_session("198.51.100.1")
+    named.client.name = "mail.friend.test"
+    assert await say(here, "x@example.org", named) == REFUSED
+    for address, answer in (
+        ("192.0.2.10", ""),
+        ("192.0.2.66", REFUSED),
+        ("2001:db8::7", ""),
+        ("2001:db9::7", REFUSED),
     ):
-        here = world()
-        getattr(here, stage).broken = True
-        assert await say(here, "u@relay.test") == text
-        assert here.sink.lines[0].startswith("smtpd: warning: table ")
+        assert await say(here, "x@example.org", new_session(address)) == answer
 
 
 async def test_warn_if_reject_does_not_hide_a_table_that_cannot_be_asked(world, say):

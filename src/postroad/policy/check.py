@@ -6,11 +6,14 @@ import difflib
 from collections.abc import Callable
 from typing import Final
 
-from postroad.base.errors import Problem, Severity
+from postroad.base.errors import Problem, Severity, TableUnavailable
 from postroad.base.params import Settings
+from postroad.model.params import MYNETWORKS
 from postroad.policy import params as p
 from postroad.policy.compiler import Classes, Item, Sort, classes_of, is_guarded, read_list
 from postroad.policy.names import KNOWN
+from postroad.tables.context import TableContext
+from postroad.tables.matchlist import AddressList
 
 _LISTS: Final = (
     p.CLIENT_RESTRICTIONS,
@@ -24,9 +27,9 @@ _LISTS: Final = (
 )
 
 
-def check(settings: Settings, where: Callable[[str], str]) -> list[Problem]:
+def check(settings: Settings, where: Callable[[str], str], tables: TableContext) -> list[Problem]:
     """Return the problems of one service's restrictions; ``where`` gives a parameter's ``file:line``."""
-    problems: list[Problem] = []
+    problems = _network_problems(settings, where, tables)
     names = settings[p.RESTRICTION_CLASSES]
     classes: dict[str, tuple[str, ...]] = {}
     for name in names:
@@ -42,6 +45,15 @@ def check(settings: Settings, where: Callable[[str], str]) -> list[Problem]:
     if not _has_guard(settings, classes):
         problems.append(_open_relay(where))
     return problems
+
+
+def _network_problems(settings: Settings, where: Callable[[str], str], tables: TableContext) -> list[Problem]:
+    members = settings[MYNETWORKS]
+    try:
+        AddressList(members, tables).load()
+    except (ValueError, TableUnavailable) as error:
+        return [Problem(where(MYNETWORKS.name), f"mynetworks: {error}")]
+    return []
 
 
 def _has_guard(settings: Settings, classes: Classes) -> bool:

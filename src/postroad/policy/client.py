@@ -17,16 +17,23 @@ _TRUSTED = "policy.mynetworks"
 
 def permit_mynetworks(services: Services) -> Check:
     """``permit_mynetworks``: yes to a client in $mynetworks; asked once in a session."""
+    networks = services.networks
 
-    async def ask(session: Session) -> Verdict:
-        trusted = await services.trusted(session.client)
+    def remember(session: Session, trusted: bool) -> Verdict:
         session.memory[_TRUSTED] = session.client.trusted = trusted
         return PERMIT if trusted else None
 
+    async def ask(session: Session) -> Verdict:
+        client = session.client
+        return remember(session, await networks.matches(client.address, client.name))
+
     def check(query: Query) -> Verdict | Coroutine[Any, Any, Verdict]:
-        trusted = query.session.memory.get(_TRUSTED)
+        session = query.session
+        trusted = session.memory.get(_TRUSTED)
         if trusted is None:
-            return ask(query.session)
+            if networks.now:
+                return remember(session, networks.matches_now(session.client.address, session.client.name))
+            return ask(session)
         return PERMIT if trusted else None
 
     return check

@@ -8,7 +8,7 @@ from typing import Final
 from postroad.base.errors import LookupUnavailable, TableUnavailable
 from postroad.base.log import Log
 from postroad.base.params import Param, Settings
-from postroad.model.params import SOFT_BOUNCE
+from postroad.model.params import MYNETWORKS, SOFT_BOUNCE
 from postroad.model.ports import Router
 from postroad.model.reply import Reply
 from postroad.model.session import Session
@@ -17,8 +17,10 @@ from postroad.policy import query as q
 from postroad.policy.compiler import classes_of, compile_list, run
 from postroad.policy.destination import reject_unlisted_recipient, reject_unlisted_sender
 from postroad.policy.query import Query
-from postroad.policy.services import Networks, Recipients, Services
+from postroad.policy.services import Recipients, Services
 from postroad.policy.verdict import Check, ServerError
+from postroad.tables.context import TableContext
+from postroad.tables.matchlist import AddressList, parents_of
 
 _PUT_OFF: Final = "policy.put_off"
 
@@ -26,15 +28,15 @@ _PUT_OFF: Final = "policy.put_off"
 class ServicePolicy:
     """Implements ``model.ports.Policy`` for one service; its settings never change.
 
-    ``networks`` is the match list of $mynetworks, ``own_address`` says whether an address is one of
-    this machine's.  ValueError when a restriction class has no definition.
+    ``own_address`` says whether an IP address is one of this machine's.  ValueError for a
+    restriction class without a definition, and for a mynetworks that cannot be used.
     """
 
     def __init__(
         self,
         settings: Settings,
         *,
-        networks: Networks,
+        tables: TableContext,
         router: Router,
         recipients: Recipients,
         log: Log,
@@ -43,6 +45,8 @@ class ServicePolicy:
         self._log = log
         self._soft_bounce = settings[SOFT_BOUNCE]
         self._delay = settings[p.DELAY_REJECT]
+        members = settings[MYNETWORKS]
+        networks = AddressList(members, tables, parents=parents_of(settings, MYNETWORKS.name))
         services = Services(
             settings,
             networks=networks,

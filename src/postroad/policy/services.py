@@ -7,7 +7,6 @@ from typing import Protocol
 
 from postroad.base.log import Log
 from postroad.base.params import Settings
-from postroad.model.client import Client
 from postroad.model.ports import Router
 from postroad.model.reply import Reply
 
@@ -21,10 +20,16 @@ class Recipients(Protocol):
 
 
 class Networks(Protocol):
-    """A match list of client addresses and names."""
+    """A match list of clients; ``matches_now`` may be used where ``now`` is true."""
 
-    async def matches(self, name: str, address: str) -> bool:
+    now: bool
+
+    async def matches(self, address: str, name: str = "") -> bool:
         """Return whether the client is in the list; TableUnavailable when it could not look."""
+        ...
+
+    def matches_now(self, address: str, name: str = "") -> bool:
+        """Do the same without a coroutine."""
         ...
 
 
@@ -52,7 +57,3 @@ class Services:
         self.recipients = recipients
         self.own_address = own_address
         self.log = log
-
-    async def trusted(self, client: Client) -> bool:
-        """Return whether the client is in $mynetworks."""
-        return await self.networks.matches(client.name, client.address)
