@@ -18,6 +18,6 @@ class Environ(LocalTable):
         """Return the variable's value."""
         return self._environ.get(key)
 
-    def items(self) -> Iterator[tuple[str, str]]:
+    def entries(self) -> Iterator[tuple[str, str]]:
         """Yield every variable."""
         return iter(self._environ.items())

@@ -36,6 +36,6 @@ class Inline(LocalTable):
         """Look a key up."""
         return self._pairs.get(key)
 
-    def items(self) -> Iterator[tuple[str, str]]:
+    def entries(self) -> Iterator[tuple[str, str]]:
         """Yield the pairs in their order."""
         return iter(self._pairs.items())

@@ -25,7 +25,7 @@ class LocalTable:
         """Look a key up."""
         return self.get(key)
 
-    def items(self) -> Iterator[tuple[str, str]]:
+    def entries(self) -> Iterator[tuple[str, str]]:
         """Yield every key with its value.  ValueError when this sort of table has no such list."""
         raise ValueError(f"table {self.name}: sequence operation is not supported")
 

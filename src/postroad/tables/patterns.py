@@ -161,7 +161,10 @@ class _Reader:
         for number, line in lines:
             try:
                 self._line(number, line)
-            except (ValueError, re.error, regex.error) as error:
+            except (re.error, regex.error) as error:
+                place = f" at offset {error.pos}" if error.pos is not None else ""
+                self._warn(f"{self._where}, line {number}: error in regex{place}: {error.msg}")
+            except ValueError as error:
                 self._warn(f"{self._where}, line {number}: {error}: skipping this rule")
         for rule in self._blocks.end():
             rule.end = len(self._rules)

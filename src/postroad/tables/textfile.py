@@ -25,7 +25,7 @@ class TextFile(LocalTable):
         """Look a key up."""
         return self._source.get().get(key)
 
-    def items(self) -> Iterator[tuple[str, str]]:
+    def entries(self) -> Iterator[tuple[str, str]]:
         """Yield the records in the file's order."""
         return iter(self._source.get().items())
 
