@@ -35,7 +35,7 @@ def id_of(key: int) -> str:
 
 def key_of(queue_id: str) -> int:
     """Return the key of a queue id; ValueError when it is not one."""
-    if not 1 <= len(queue_id) <= 15 or not queue_id.isascii() or not queue_id.isalnum():
+    if not 1 <= len(queue_id) <= 15 or not set(queue_id) <= _DIGITS:
         raise ValueError(f"not a queue id: {queue_id!r}")
     return int(queue_id, 16)
 
