@@ -180,8 +180,8 @@ class CachingResolver:
 def open_resolver(settings: Settings, clock: Clock | None = None) -> CachingResolver:
     """Make the resolver that the settings describe; ValueError for an address that cannot be read."""
     clock = clock or SystemClock()
-    servers = Servers(settings[RESOLVER_ADDRESSES], clock)
-    return CachingResolver(servers, clock=clock, limit=settings[RESOLVER_CACHE_LIMIT])
+    addresses = settings[RESOLVER_ADDRESSES]
+    return CachingResolver(Servers(addresses, clock), clock=clock, limit=settings[RESOLVER_CACHE_LIMIT])
 
 
 def _small(answer: Answer) -> bool:
