@@ -32,7 +32,8 @@ class Field(NamedTuple):
 
 def block_end(content: bytes) -> int:
     """Return where the header ends: at the empty line, or at the first line that is no field."""
-    return _BLOCK.match(content).end()  # type: ignore[union-attr] - matches the empty string as well
+    found = _BLOCK.match(content)
+    return found.end() if found else 0
 
 
 def is_complete(content: bytes, end: int) -> bool:

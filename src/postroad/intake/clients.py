@@ -1,0 +1,64 @@
+"""Which clients are local, so that their headers are completed (local_header_rewrite_clients)."""
+
+from __future__ import annotations
+
+from postroad.base.params import Settings
+from postroad.model import params as model
+from postroad.model.session import Session
+from postroad.net.interfaces import OwnAddresses
+from postroad.tables.context import TableContext
+from postroad.tables.maps import Maps
+
+_CHECK = "check_address_map"
+_LATER = frozenset({"permit_tls_clientcerts", "permit_tls_all_clientcerts"})
+_KNOWN = frozenset({"permit_inet_interfaces", "permit_mynetworks", "permit_sasl_authenticated"}) | _LATER
+
+
+class LocalClients:
+    """Says of a session whether its headers are rewritten as local mail's are.
+
+    ValueError for a member that is none of Postfix's words and no ``type:table``.
+    """
+
+    __slots__ = ("_addresses", "_members")
+
+    def __init__(self, settings: Settings, tables: TableContext, own: OwnAddresses | None = None) -> None:
+        self._addresses = frozenset(own.own if own else ())
+        self._members: list[str | Maps] = []
+        for member in settings[model.LOCAL_HEADER_REWRITE_CLIENTS]:
+            if member in _KNOWN:
+                self._members.append(member)
+            elif ":" in member:
+                self._members.append(Maps([member], tables))
+            elif member != _CHECK:
+                raise ValueError(f'bad local_header_rewrite_clients value: "{member}"')
+
+    def now(self, session: Session) -> bool | None:
+        """Return whether the client is local; None when a table must be asked first."""
+        if session.client.local_uid is not None:
+            return True
+        for member in self._members:
+            if not isinstance(member, str):
+                return None
+            if self._permits(member, session):
+                return True
+        return False
+
+    async def find(self, session: Session) -> bool:
+        """Return whether the client is local.  TableUnavailable: could not look."""
+        if session.client.local_uid is not None:
+            return True
+        for member in self._members:
+            if isinstance(member, str):
+                if self._permits(member, session):
+                    return True
+            elif await member.find(session.client.address) is not None:
+                return True
+        return False
+
+    def _permits(self, member: str, session: Session) -> bool:
+        if member == "permit_inet_interfaces":
+            return session.client.address in self._addresses
+        if member == "permit_mynetworks":
+            return session.client.trusted
+        return member == "permit_sasl_authenticated" and bool(session.sasl_username)

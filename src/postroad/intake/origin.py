@@ -1,0 +1,81 @@
+"""Where a message comes from: its Received field and what is remembered of its client."""
+
+from __future__ import annotations
+
+from postroad.base.ids import id_of
+from postroad.base.params import Settings
+from postroad.intake import params
+from postroad.mail.dates import DateClock
+from postroad.mail.received import client_clauses, local_field, recipient_clause, with_protocol
+from postroad.model import params as model
+from postroad.model.session import Session
+
+_MEMORY = "intake.origin"
+
+
+class Origins:
+    """Makes Received fields.  What stays the same in a session is made once and kept in its memory."""
+
+    __slots__ = ("_dates", "_hidden", "_hostname", "_login", "_product", "_tls")
+
+    def __init__(self, settings: Settings) -> None:
+        self._hostname = settings[model.MYHOSTNAME]
+        self._product = settings[model.MAIL_NAME]
+        self._tls = settings[params.SMTPD_TLS_RECEIVED_HEADER]
+        self._login = settings[params.SMTPD_SASL_AUTHENTICATED_HEADER]
+        self._hidden = settings[params.SMTPD_HIDE_CLIENT_SESSION]
+        self._dates = DateClock()
+
+    def date(self, when: float) -> str:
+        """Return a date as header fields have it."""
+        return self._dates.text(when)
+
+    def received(self, session: Session, key: int, date: str) -> bytes:
+        """Return the Received field of a message, line ends included (RFC 5321 4.4)."""
+        queue_id = id_of(key)
+        client = session.client
+        if client.local_uid is not None:
+            text = local_field(self._hostname, self._product, client.local_uid, queue_id, date)
+        else:
+            text = f"{self._head(session)}{queue_id}{recipient_clause(session, date)}"
+        return text.encode("utf-8", "surrogateescape")
+
+    def _head(self, session: Session) -> str:
+        facts = (
+            session.helo,
+            session.protocol,
+            session.tls,
+            session.sasl_username,
+            session.transaction.smtputf8,
+        )
+        known = session.memory.get(_MEMORY)
+        if known is None or known[0] != facts:
+            known = session.memory[_MEMORY] = (facts, self._make_head(session))
+        head: str = known[1]
+        return head
+
+    def _make_head(self, session: Session) -> str:
+        if self._hidden:
+            return f"Received: by {self._hostname} ({self._product}) id "
+        clauses = client_clauses(session, tls=self._tls, login=self._login)
+        return f"{clauses}\tby {self._hostname} ({self._product}) with {with_protocol(session)} id "
+
+
+def attributes(session: Session) -> dict[str, str]:
+    """Return what is remembered of the client with the message, under Postfix's named attributes."""
+    client = session.client
+    if client.local_uid is not None:
+        return {"rewrite_context": "local"}
+    found = {
+        "log_client_name": client.name,
+        "log_client_address": client.address,
+        "log_client_port": str(client.port),
+        "log_helo_name": session.helo,
+        "log_protocol_name": session.protocol,
+    }
+    if session.sasl_username:
+        found["sasl_method"] = session.sasl_method
+        found["sasl_username"] = session.sasl_username
+        if session.sasl_sender:
+            found["sasl_sender"] = session.sasl_sender
+    return found
