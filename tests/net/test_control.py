@@ -49,20 +49,17 @@ async def test_the_socket_has_the_mode_that_was_asked_for(server):
 
 
 async def test_an_error_of_the_handler_is_told_to_the_client(server):
-    with pytest.raises(ControlFailed, match="no such queue"):
-        await asked(server, {"verb": "fail"})
+    assert await asked(server, {"verb": "fail"}) == {"error": "no such queue"}
 
 
 async def test_a_defect_of_the_handler_is_reported_and_the_server_goes_on(server):
-    with pytest.raises(ControlFailed, match="internal error"):
-        await asked(server, {"verb": "defect"})
+    assert await asked(server, {"verb": "defect"}) == {"error": "internal error"}
     assert [type(error) for error in server.failures] == [ZeroDivisionError]
     assert (await asked(server, {}))["echo"] == {}
 
 
 async def test_an_answer_over_the_limit_is_an_error_not_a_flood(server):
-    with pytest.raises(ControlFailed, match="too long"):
-        await asked(server, {"verb": "huge"})
+    assert await asked(server, {"verb": "huge"}) == {"error": "the answer is too long"}
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,8 @@ class ControlFailed(PostroadError):  # noqa: N818 - as above
 def ask(path: str | Path, request: Mapping[str, Any], timeout: float = 30.0) -> dict[str, Any]:
     """Send a request and return the reply; ``timeout`` seconds for each step.
 
-    NotRunning when nothing listens there (or we may not ask it), ControlFailed when the answer does
-    not come or says ``error``.
+    A server that refuses says so in the reply's ``error``.  NotRunning when nothing listens there (or
+    we may not connect), ControlFailed when no usable answer comes.
     """
     line = msgspec.json.encode(request) + b"\n"
     if len(line) > MAX_REQUEST:
@@ -58,12 +58,9 @@ def ask(path: str | Path, request: Mapping[str, Any], timeout: float = 30.0) -> 
         except OSError as error:
             raise ControlFailed(f"no answer from {path}: {error}") from error
     try:
-        answer = msgspec.json.decode(reply, type=dict[str, Any])
+        return msgspec.json.decode(reply, type=dict[str, Any])
     except msgspec.MsgspecError as error:
         raise ControlFailed(f"malformed answer from {path}") from error
-    if "error" in answer:
-        raise ControlFailed(str(answer["error"]))
-    return answer
 
 
 def _read_line(peer: socket.socket) -> bytes:
@@ -96,7 +93,7 @@ class ControlServer:
 
     async def start(self) -> None:
         """Listen.  A socket that nobody answers is replaced; OSError when somebody does."""
-        if _answers(self.path):
+        if is_listening(self.path):
             raise OSError(f"{self.path} is in use by a running server")
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
@@ -182,11 +179,12 @@ def _uid(peer: socket.socket) -> int:
     return int(uid)
 
 
-def _answers(path: Path) -> bool:
+def is_listening(path: str | Path) -> bool:
+    """Return whether somebody answers at a control socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         try:
             probe.connect(str(path))
-        except OSError:
+        except (OSError, ValueError):
             return False
         return True

@@ -1,0 +1,252 @@
+"""Looking at the queue and changing it, for the commands and for the worker that they ask.
+
+A look reads the shards, with the server up or down.  A change goes through the control socket
+while a server runs, and straight to the shards when none does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from postroad.base.errors import StoreUnavailable
+from postroad.base.ids import id_of, key_of
+from postroad.mail.address import split
+from postroad.model.message import Content, Message
+from postroad.model.ports import Store
+from postroad.net.control import NotRunning, ask
+from postroad.store.reader import ShardReader, shards
+from postroad.store.shard import Shard
+
+QUEUES = ("incoming", "active", "deferred", "hold")
+VERBS = ("hold", "release", "requeue", "expire", "flush", "delete")
+_PAGE = 1000  # messages of one answer to "list"
+_IDS = 20_000  # queue ids of one request
+
+
+class ListedRecipient(msgspec.Struct, omit_defaults=True):
+    """A recipient that still needs delivery, and why it is late."""
+
+    address: str
+    delay_reason: str = ""
+
+
+class Listed(msgspec.Struct):
+    """A message as lists show it; the names are those of ``postqueue -j``."""
+
+    queue_name: str
+    queue_id: str
+    arrival_time: int
+    message_size: int
+    forced_expire: bool
+    sender: str
+    recipients: list[ListedRecipient]
+
+
+def queue_of(message: Message) -> str:
+    """Return the queue that a message would be in, were this Postfix."""
+    if message.held:
+        return "hold"
+    if message.owner:
+        return "active"
+    return "deferred" if message.attempts else "incoming"
+
+
+def listed(message: Message) -> Listed:
+    """Return how lists show a message."""
+    return Listed(
+        queue_of(message),
+        message.id,
+        int(message.arrival),
+        message.size,
+        "expired" in message.attributes,
+        _printable(message.sender) or "MAILER-DAEMON",
+        [ListedRecipient(_printable(r.address), _printable(r.reason)) for r in message.open_recipients()],
+    )
+
+
+def _printable(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+# --- looking
+
+
+def read_queue(queue_directory: Path) -> list[Listed]:
+    """Return every message of every shard: active ones first, then by queue and arrival.
+
+    StoreUnavailable when a shard cannot be read.
+    """
+    found = []
+    for directory in shards(queue_directory):
+        reader = ShardReader(directory)
+        try:
+            found += [listed(message) for message in reader.find()]
+        finally:
+            reader.close()
+    return in_order(found)
+
+
+def in_order(messages: Iterable[Listed]) -> list[Listed]:
+    """Sort as lists show them."""
+    places = {"active": 0, "incoming": 1, "deferred": 2, "hold": 3}
+    return sorted(messages, key=lambda m: (places.get(m.queue_name, 9), m.queue_id))
+
+
+def ask_queue(control_socket: str) -> list[Listed]:
+    """Ask the running server for its queue.  NotRunning, ControlFailed, PermissionError."""
+    found: list[Listed] = []
+    after = ""
+    while True:
+        answer = ask(control_socket, {"verb": "list", "after": after})
+        _refused(answer)
+        page = msgspec.convert(answer.get("messages", []), list[Listed])
+        found += page
+        if not page or not answer.get("more"):
+            return in_order(found)
+        after = max(message.queue_id for message in page)
+
+
+def find_message(queue_directory: Path, queue_id: str) -> tuple[Message, Content | None] | None:
+    """Return a message and its content, None if it is not queued.  ValueError: that is no queue id."""
+    key = key_of(queue_id)
+    for directory in shards(queue_directory):
+        reader = ShardReader(directory)
+        try:
+            for message in reader.find([key]):
+                return message, reader.content(message)
+        finally:
+            reader.close()
+    return None
+
+
+# --- changing
+
+
+def change(queue_directory: Path, control_socket: str, verb: str, ids: list[str] | None, *, now: float, queues: Iterable[str] = QUEUES, site: str = "") -> list[str]:  # fmt: skip  # noqa: E501
+    """Do ``verb`` to messages, None for all, that are in one of ``queues``.  Returns the ids that changed.
+
+    PermissionError when the server refuses it to us, ControlFailed, StoreUnavailable.
+    """
+    changed: list[str] = []
+    parts = [None] if ids is None else [ids[at : at + _IDS] for at in range(0, len(ids), _IDS)]
+    for part in parts:
+        request = request_of(verb, part, queues, site)
+        try:
+            answer = ask(control_socket, request)
+        except NotRunning:
+            changed += change_directly(queue_directory, request, now)
+        else:
+            _refused(answer)
+            changed += answer.get("changed", [])
+    return changed
+
+
+def request_of(verb: str, ids: list[str] | None, queues: Iterable[str] = QUEUES, site: str = "") -> dict[str, Any]:  # fmt: skip  # noqa: E501
+    """Return the control socket's request for a change."""
+    request: dict[str, Any] = {"verb": verb, "ids": "ALL" if ids is None else ids, "queues": list(queues)}
+    return request | ({"site": site} if site else {})
+
+
+def change_directly(queue_directory: Path, request: Mapping[str, Any], now: float) -> list[str]:
+    """Do what ``request`` says to the shards of a server that is down.  ShardBusy when it is not."""
+    verb, keys, select = _understood(request)
+    changed = []
+    for directory in shards(queue_directory):
+        shard = Shard(directory)
+        try:
+            chosen = keys
+            if select:
+                reader = ShardReader(directory)
+                chosen = _chosen(reader.find(keys), request)
+                reader.close()
+            work = getattr(shard, verb)
+            changed += work(chosen, now) if verb in ("requeue", "flush") else work(chosen)
+        finally:
+            shard.close()
+    return [id_of(key) for key in sorted(changed)]
+
+
+async def perform(store: Store, request: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """Answer the control socket's request on one worker's store: a change, or ``list``.
+
+    ValueError for a request that is none.
+    """
+    if request.get("verb") == "list":
+        return await _page(store, str(request.get("after", "")))
+    verb, keys, select = _understood(request)
+    if select:
+        keys = _chosen(await store.find(keys), request)
+    work = getattr(store, verb)
+    changed = await (work(keys, now=now) if verb in ("requeue", "flush") else work(keys))
+    return {"changed": [id_of(key) for key in changed]}
+
+
+async def _page(store: Store, after: str) -> dict[str, Any]:
+    messages = [message for message in await store.find() if message.id > after]
+    page = [msgspec.to_builtins(listed(message)) for message in messages[:_PAGE]]
+    return {"messages": page, "more": len(messages) > _PAGE}
+
+
+def merge(answers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Make one answer of those of all workers.  A page ends where the first of theirs ends."""
+    answers = list(answers)
+    merged: dict[str, Any] = {}
+    errors = [str(answer["error"]) for answer in answers if "error" in answer]
+    if errors:
+        merged["error"] = "; ".join(errors)
+    merged["changed"] = sorted(queue_id for answer in answers for queue_id in answer.get("changed", []))
+    messages = [message for answer in answers for message in answer.get("messages", [])]
+    if messages:
+        ends = [answer["messages"][-1]["queue_id"] for answer in answers if answer.get("more")]
+        merged["messages"] = [m for m in messages if not ends or m["queue_id"] <= min(ends)]
+        merged["more"] = bool(ends)
+    return merged
+
+
+def _understood(request: Mapping[str, Any]) -> tuple[str, list[int] | None, bool]:
+    """Return the verb, the keys, and whether the messages must be looked at to choose among them."""
+    verb, ids = request.get("verb"), request.get("ids")
+    queues = request.get("queues", QUEUES)
+    if verb not in VERBS:
+        raise ValueError(f"unknown request: {verb!r}")
+    if not isinstance(queues, list | tuple) or not all(isinstance(name, str) for name in queues):
+        raise ValueError("queues: expected a list of names")
+    if ids == "ALL":
+        keys = None
+    elif isinstance(ids, list) and all(isinstance(queue_id, str) for queue_id in ids):
+        keys = [key for key in map(_key, ids) if key is not None]
+    else:
+        raise ValueError('ids: expected "ALL" or a list of queue ids')
+    return verb, keys, bool(request.get("site")) or not set(QUEUES) <= set(queues)
+
+
+def _key(queue_id: str) -> int | None:
+    try:
+        return key_of(queue_id)
+    except ValueError:
+        return None  # it names no message of ours
+
+
+def _chosen(messages: Iterable[Message], request: Mapping[str, Any]) -> list[int]:
+    queues = set(request.get("queues", QUEUES))
+    site = str(request.get("site", "")).lower()
+    return [
+        message.key
+        for message in messages
+        if queue_of(message) in queues
+        and (not site or any(split(r.address)[1].lower() == site for r in message.open_recipients()))
+    ]
+
+
+def _refused(answer: Mapping[str, Any]) -> None:
+    if "error" not in answer:
+        return
+    if answer.get("code") == 77:
+        raise PermissionError(str(answer["error"]))
+    raise StoreUnavailable(str(answer["error"]))
