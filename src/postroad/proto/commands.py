@@ -1,0 +1,365 @@
+"""The commands, one function each: what smtpd(8) looks at, in its order, with its words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from postroad.model.message import Recipient
+from postroad.model.reply import Reply
+from postroad.proto import chunks, ehlo, incoming, parameters, path
+from postroad.proto.hooks import Notice
+from postroad.proto.hostname import valid_hostname, valid_literal
+from postroad.proto.machine import State, Verb
+from postroad.proto.words import Word
+
+if TYPE_CHECKING:
+    from postroad.proto.server import ServerSession
+
+OK = b"250 2.0.0 Ok\r\n"
+_MAIL_OK = b"250 2.1.0 Ok\r\n"
+_RCPT_OK = b"250 2.1.5 Ok\r\n"
+_GO_AHEAD = b"354 End data with <CR><LF>.<CR><LF>\r\n"
+_HELO_FIRST = Reply(503, "5.5.1", "Error: send HELO/EHLO first")
+_TOO_MANY = Reply(452, "4.5.3", "Error: too many recipients")
+_BAD_SENDER = Reply(501, "5.1.7", "Bad sender address syntax")
+_BAD_RECIPIENT = Reply(501, "5.1.3", "Bad recipient address syntax")
+_TOO_LARGE = Reply(552, "5.3.4", "Message size exceeds fixed limit")
+_NO_STARTTLS = Reply(502, "5.5.1", "Error: command not implemented")
+_NO_AUTH = Reply(503, "5.5.1", "Error: authentication not enabled")
+_UNTRUSTED = Reply(550, "5.7.0", "Error: insufficient authorization")
+_NEUTERED = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+#: MAIL and RCPT as nearly every client sends them: these need none of the general address parser.
+_ATEXT = rb"[A-Za-z0-9!#$&'*+/=?^_`{|}~%-]"
+_LABEL = rb"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_QUICK = re.compile(
+    rb"(?:(MAIL) FROM|RCPT TO):<((?!-)" + _ATEXT + rb"+(?:\." + _ATEXT + rb"+)*@(?:" + _LABEL + rb"\.)+"
+    rb"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?|)>(?: ([!#-;=?-\[\]-~ ]*))?"
+)  # fmt: skip
+_QUICK_LIMIT = 255  # longer ones take the general way, which looks at the domain's length
+
+
+def quick(server: ServerSession, line: bytes) -> bool:
+    """Deal with a well-formed MAIL, RCPT or DATA; False when the general way must look at the line."""
+    if line == b"DATA":
+        server.counts[Verb.DATA] += 1
+        server.verb = Verb.DATA
+        server.where = "DATA"
+        if server.in_step(Verb.DATA):
+            server.ask(server.hooks.data(), lambda reply: _data_asked(server, reply))
+        return True
+    if len(line) > _QUICK_LIMIT or line[:5] not in (b"MAIL ", b"RCPT "):
+        return False
+    match = _QUICK.fullmatch(line)
+    if match is None or server.options.noop_words:
+        return False
+    verb = Verb.MAIL if match[1] else Verb.RCPT
+    if verb is Verb.RCPT and not match[2]:
+        return False
+    server.counts[verb] += 1
+    server.verb = verb
+    server.where = verb.name
+    if verb is Verb.MAIL and _helo_missing(server):
+        return True
+    if server.in_step(verb):
+        options = match[3].decode().split() if match[3] else ()
+        (_mail_read if match[1] else _rcpt_read)(server, match[2].decode(), options)
+    return True
+
+
+# -- greeting
+
+
+def _helo(server: ServerSession, found: Sequence[Word]) -> None:
+    extended = server.verb is Verb.EHLO
+    if len(found) < 2:  # RFC 2034 3: no enhanced code in replies to HELO and EHLO
+        server.refuse(Reply(501, "", f"Syntax: {server.verb.name} hostname"))
+        return
+    session = server.session
+    before = session.helo, session.protocol
+    name = _CONTROLS.sub("?", " ".join(found[1:])).translate(_NEUTERED)
+    session.helo = name
+    if extended:
+        session.protocol = "ESMTP"
+
+    def answered(reply: Reply | None) -> None:
+        if reply is not None and not reply.accepts:
+            session.helo, session.protocol = before
+            server.refuse(reply)
+            return
+        server.drop()
+        if not extended:
+            server.accept(f"250 {server.options.hostname}\r\n".encode())
+            return
+        if server.discards - {ehlo.SILENT} and ehlo.SILENT not in server.discards:
+            server.hooks.notice(Notice.DISCARDED_KEYWORDS, " ".join(sorted(server.discards)).upper())
+        options = server.options
+        server.accept(
+            ehlo.announce(
+                options.hostname,
+                server.discards,
+                size_limit=options.size_limit,
+                smtputf8=options.smtputf8,
+                vrfy=options.vrfy,
+                starttls=options.starttls,
+            )
+        )
+
+    server.ask(server.hooks.helo(), answered)
+
+
+def _helo_missing(server: ServerSession) -> bool:
+    if server.options.helo_required and not server.session.helo:
+        server.refuse(_HELO_FIRST)
+        return True
+    return False
+
+
+# -- the envelope
+
+
+def _address(server: ServerSession, word: Word, *, strict: bool, smtputf8: bool) -> str | None:
+    """Return the address of a command, None (and a line in the log) when it is not one."""
+    options = server.options
+    try:
+        address = path.parse(word, strict=strict)
+        if address and not options.local:
+            path.check(
+                address,
+                unicode_domain=smtputf8,
+                ascii_only=options.strict_smtputf8 and not smtputf8,
+                leading_hyphen=options.leading_hyphen,
+            )
+    except path.BadAddress:
+        server.hooks.notice(Notice.BAD_ADDRESS, _CONTROLS.sub("?", word))
+        return None
+    return address
+
+
+def _mail(server: ServerSession, found: Sequence[Word]) -> None:
+    if _helo_missing(server):
+        return
+    if len(found) < 3 or found[1].lower() != "from:":
+        server.refuse(Reply(501, "5.5.4", "Syntax: MAIL FROM:<address>"))
+        return
+    smtputf8 = _smtputf8_offered(server) and any(word.upper() == "SMTPUTF8" for word in found[3:])
+    strict = server.options.strict_envelopes
+    address = _address(server, found[2], strict=strict, smtputf8=smtputf8) if found[2].whole else None
+    if address is None:
+        server.refuse(_BAD_SENDER)
+    else:
+        _mail_read(server, address, found[3:])
+
+
+def _smtputf8_offered(server: ServerSession) -> bool:
+    return server.options.smtputf8 and "smtputf8" not in server.discards
+
+
+def _mail_read(server: ServerSession, address: str, options: Sequence[str]) -> None:
+    transaction = server.session.transaction
+    if options:
+        refusal = parameters.read_mail(
+            options, transaction, server.discards, smtputf8=_smtputf8_offered(server)
+        )
+        if refusal is not None:
+            server.reset()
+            server.refuse(refusal)
+            return
+    transaction.sender = address
+    limit = server.options.size_limit
+    if limit and transaction.size > limit:
+        server.hooks.refused(_TOO_LARGE)
+        server.reset()
+        server.refuse(_TOO_LARGE)
+        return
+    server.ask(server.hooks.mail(), lambda reply: _mail_asked(server, reply))
+
+
+def _mail_asked(server: ServerSession, reply: Reply | None) -> None:
+    if reply is not None and not reply.accepts:
+        server.reset()
+        server.refuse(reply)
+        return
+    if server.options.open_early:
+        server.opened = True
+        server.hooks.open()
+    server.accept(_MAIL_OK)
+
+
+def _rcpt(server: ServerSession, found: Sequence[Word]) -> None:
+    if len(found) < 3 or found[1].lower() != "to:":
+        server.refuse(Reply(501, "5.5.4", "Syntax: RCPT TO:<address>"))
+        return
+    options, transaction = server.options, server.session.transaction
+    address = None
+    if found[2].whole:
+        address = _address(
+            server, found[2], strict=options.strict_envelopes, smtputf8=transaction.smtputf8
+        )  # fmt: skip
+    if not address:
+        server.refuse(_BAD_RECIPIENT)
+    else:
+        _rcpt_read(server, address, found[3:])
+
+
+def _rcpt_read(server: ServerSession, address: str, words: Sequence[str]) -> None:
+    notify, orcpt = 0, ""
+    if words:
+        read = parameters.read_recipient(words, server.discards)
+        if isinstance(read, Reply):
+            server.refuse(read)
+            return
+        notify, orcpt = read
+    options, recipients = server.options, server.session.transaction.recipients
+    if options.recipient_limit and len(recipients) >= options.recipient_limit:
+        # RFC 5321 4.5.3.1.10: the others stay; a client may send some more before that is an error.
+        server.overshoot += 1
+        server.refuse(_TOO_MANY, error=server.overshoot > options.recipient_overshoot)
+        return
+
+    def answered(reply: Reply | None) -> None:
+        if reply is not None and not reply.accepts:
+            server.refuse(reply)
+            return
+        recipients.append(Recipient(address, notify=notify, orcpt=orcpt))
+        if not server.opened:
+            server.opened = True
+            server.hooks.open()
+        server.accept(_RCPT_OK)
+
+    server.ask(server.hooks.recipient(address), answered)
+
+
+# -- the message
+
+
+def _data(server: ServerSession, found: Sequence[Word]) -> None:
+    if len(found) > 1:
+        server.refuse(Reply(501, "5.5.4", "Syntax: DATA"))
+        return
+    server.ask(server.hooks.data(), lambda reply: _data_asked(server, reply))
+
+
+def _data_asked(server: ServerSession, reply: Reply | None) -> None:
+    if reply is not None and not reply.accepts:
+        server.refuse(reply)
+        return
+    server.state = State.CONTENT
+    server.say(_GO_AHEAD)
+    server.reader = incoming.new_reader(server, dots=True)
+
+
+def _bdat(server: ServerSession, found: Sequence[Word]) -> None:
+    chunks.begin(server, found)
+
+
+# -- the rest
+
+
+def _rset(server: ServerSession, found: Sequence[Word]) -> None:
+    if len(found) > 1:
+        server.refuse(Reply(501, "5.5.4", "Syntax: RSET"))
+        return
+    server.drop()
+    server.accept(OK)
+
+
+def _noop(server: ServerSession, found: Sequence[Word]) -> None:
+    del found
+    server.accept(OK)
+
+
+def _quit(server: ServerSession, found: Sequence[Word]) -> None:
+    del found
+    server.accept(b"221 2.0.0 Bye\r\n")
+    server.finish()
+
+
+def _vrfy(server: ServerSession, found: Sequence[Word]) -> None:
+    if not server.options.vrfy:
+        server.refuse(Reply(502, "5.5.1", "VRFY command is disabled"))
+        return
+    offered = _smtputf8_offered(server)
+    smtputf8 = offered and len(found) > 1 and found[-1].upper() == "SMTPUTF8"
+    arguments = found[1:-1] if smtputf8 else found[1:]
+    if not arguments:
+        server.refuse(Reply(501, "5.5.4", f"Syntax: VRFY address{' [SMTPUTF8]' if offered else ''}"))
+        return
+    word = Word(" ".join(arguments))
+    address = _address(server, word, strict=False, smtputf8=smtputf8)
+    if not address:
+        server.refuse(_BAD_RECIPIENT)
+        return
+
+    def answered(reply: Reply | None) -> None:
+        if reply is not None and not reply.accepts:
+            server.refuse(reply)
+        else:  # RFC 5321 3.5.3: not 250, because delivery was not tried
+            server.accept(bytes(Reply(252, "2.0.0", _CONTROLS.sub("?", word))))
+
+    server.ask(server.hooks.verify(address), answered)
+
+
+def _etrn(server: ServerSession, found: Sequence[Word]) -> None:
+    if server.options.helo_required and not server.session.helo:
+        server.refuse(Reply(503, "", "Error: send HELO/EHLO first"))
+        return
+    if len(found) != 2:
+        server.refuse(Reply(500, "", "Syntax: ETRN domain"))
+        return
+    domain = found[1][1:] if found[1][0] in "@#" else str(found[1])
+    if not valid_hostname(domain) and not valid_literal(domain):
+        server.refuse(Reply(501, "", "Error: invalid parameter syntax"))
+        return
+
+    def answered(reply: Reply | None) -> None:
+        reply = reply or Reply(459, "", f"<{domain}>: service unavailable")
+        if reply.accepts:
+            server.accept(bytes(reply))
+        else:
+            server.refuse(reply)
+
+    server.ask(server.hooks.etrn(domain), answered)
+
+
+def _starttls(server: ServerSession, found: Sequence[Word]) -> None:
+    if len(found) > 1:
+        server.refuse(Reply(501, "5.5.4", "Syntax: STARTTLS"))
+        return
+    server.ask(server.hooks.starttls(), lambda reply: server.refuse(reply or _NO_STARTTLS))
+
+
+def _auth(server: ServerSession, found: Sequence[Word]) -> None:
+    if not _helo_missing(server):
+        server.ask(server.hooks.auth(list(found[1:])), lambda reply: server.refuse(reply or _NO_AUTH))
+
+
+def _proxied(server: ServerSession, found: Sequence[Word]) -> None:
+    """XCLIENT and XFORWARD: no client is authorized to them."""
+    if len(found) < 2:
+        server.refuse(Reply(501, "5.5.4", f"Syntax: {server.verb.name} attribute=value..."))
+    else:
+        server.refuse(_UNTRUSTED)
+
+
+Handler = Callable[["ServerSession", list[Word]], None]
+HANDLERS: dict[str, tuple[Verb, Handler]] = {
+    "HELO": (Verb.HELO, _helo),
+    "EHLO": (Verb.EHLO, _helo),
+    "XCLIENT": (Verb.XCLIENT, _proxied),
+    "XFORWARD": (Verb.XFORWARD, _proxied),
+    "STARTTLS": (Verb.STARTTLS, _starttls),
+    "AUTH": (Verb.AUTH, _auth),
+    "MAIL": (Verb.MAIL, _mail),
+    "RCPT": (Verb.RCPT, _rcpt),
+    "DATA": (Verb.DATA, _data),
+    "BDAT": (Verb.BDAT, _bdat),
+    "RSET": (Verb.RSET, _rset),
+    "NOOP": (Verb.NOOP, _noop),
+    "VRFY": (Verb.VRFY, _vrfy),
+    "ETRN": (Verb.ETRN, _etrn),
+    "QUIT": (Verb.QUIT, _quit),
+}

@@ -1,0 +1,170 @@
+"""The content of a message as it comes from the wire: its end, its dots, its line ends.
+
+What leaves here is unambiguous to whoever reads it later: each line ends with CRLF, and unless the
+operator wants stray carriage returns kept, CR and LF stand nowhere else.  That is the defence
+against SMTP smuggling: nothing passes that another server could take for the end of a message.
+
+Work is done with find, count and replace on whole buffers; only text that is not clean (a line feed
+or a carriage return on its own) goes through regular expressions, all of them linear.
+"""
+
+from __future__ import annotations
+
+import re
+
+from postroad.proto.options import BareNewline
+
+CRLF = b"\r\n"
+#: The end of data, behind the line feed of the line before it.  RFC 5321 2.3.8, 4.1.1.4; like
+#: Postfix, further carriage returns in front of the line feed do not count.
+_STRICT_END = re.compile(rb"\r\n\.\r++\n")
+_ANY_END = re.compile(rb"\n\.\r*+\n")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+_STRAY_CR = re.compile(rb"\r(?!\n)")
+_MANY_CR = re.compile(rb"(?<!\r)\r\r++\n")
+_LONE_DOT = re.compile(rb"(?<=\n)\.\r\n")
+_FROM_LINE = re.compile(rb">*From ")
+
+
+class ContentReader:
+    """Reads the content of one message.
+
+    ``feed`` returns the text that is complete so far; ``done`` says that the end of data was seen
+    and ``rest`` has what came behind it.  Memory is bounded by what is fed plus ``line_limit``.
+    """
+
+    __slots__ = ("_first", "_limit", "_lines", "_replace", "_start", "_strict", "_tail", "bare", "done", "rest", "size")  # fmt: skip  # noqa: E501
+
+    def __init__(self, mode: BareNewline = BareNewline.NORMALIZE, *, dots: bool = True, replace_stray_cr: bool = True, line_limit: int = 2048) -> None:  # fmt: skip  # noqa: E501
+        self._lines = dots  # False: a chunk of BDAT, dots mean nothing and nothing ends it
+        self._replace = replace_stray_cr
+        self._limit = line_limit
+        self._tail = b""
+        #: What precedes the next byte: CRLF or LF when it begins a line, else something else.
+        self._start: bytes = CRLF
+        self._strict = mode is not BareNewline.ALLOW
+        self._first = True
+        self.bare = False  # a line ended with LF alone
+        self.done = False
+        self.rest = b""
+        self.size = 0  # of the text returned
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes as they came; return text that may be handed on."""
+        if self._tail:
+            data = self._tail + data
+            self._tail = b""
+        clean, text = self._whole_lines(data)
+        if text and not clean:
+            text = self._repair(text)
+        if self._first and text:
+            text = self._open(text)
+        self.size += len(text)
+        return text
+
+    def finish(self) -> bytes:
+        """Return what is left at the end of the last chunk; the text ends with CRLF then."""
+        tail, self._tail = self._tail, b""
+        if not tail and self._start in (CRLF, b"\n"):
+            return b""
+        text = _STRAY_CR.sub(b" ", tail) if self._replace else tail
+        if self._first and text:
+            text = self._open(text)
+        text += CRLF
+        self.size += len(text)
+        return text
+
+    def _whole_lines(self, data: bytes) -> tuple[bool, bytes]:
+        """Cut off the lines that are complete; if they are clean, take out dots as well."""
+        at_start = self._start == CRLF
+        if self._lines and at_start and data.startswith(b".\r\n"):
+            self.done, self.rest = True, data[3:]
+            return True, b""
+        dot = data.find(b"\r\n.") if self._lines else -1
+        if dot >= 0 and data.startswith(CRLF, dot + 3):
+            end, dots = dot, False
+        else:
+            end = data.find(b"\r\n.\r\n", dot) if dot >= 0 else -1
+            dots = dot >= 0
+        if end >= 0:
+            text, rest = data[: end + 2], data[end + 5 :]
+        else:
+            cut = data.rfind(b"\n") + 1
+            text, rest = data[:cut], data[cut:]
+        if text.count(CRLF) * 2 != len(text) - len(text.translate(None, CRLF)) or self._start == b"\n":
+            if end >= 0:  # the repair may find an earlier end, or none: it looks for itself
+                cut = data.rfind(b"\n") + 1
+                text, rest = data[:cut], data[cut:]
+            self._tail = rest
+            return False, text or self._overlong()
+        if end >= 0:
+            self.done, self.rest = True, rest
+        else:
+            self._tail = rest
+        if not text:
+            return True, self._overlong()
+        if dots:
+            text = text.replace(b"\r\n.", CRLF)
+        if self._lines and at_start and text[0] == 46:
+            text = text[1:]
+        self._start = CRLF
+        if not self.done and len(self._tail) > self._limit:
+            text += self._overlong()
+        return True, text
+
+    def _overlong(self) -> bytes:
+        """Let go of the beginning of a line that is longer than what is kept back."""
+        tail = self._tail
+        if len(tail) <= self._limit:
+            return b""
+        kept = 1 if tail.endswith(b"\r") else 0  # it may belong to a line end
+        text, self._tail = tail[: len(tail) - kept], tail[len(tail) - kept :]
+        if self._lines and self._start in (CRLF, b"\n") and text.startswith(b"."):
+            text = text[1:]
+        self._start = b"x"
+        return _STRAY_CR.sub(b" ", text) if self._replace else text
+
+    def _repair(self, text: bytes) -> bytes:
+        """Bring whole lines into order that have CR or LF on its own, or follow such a line."""
+        if not text.endswith(b"\n"):  # the beginning of a long line is in order already
+            return text
+        start = self._start
+        work = start + text
+        if self._lines:
+            end = (_STRICT_END if self._strict else _ANY_END).search(work)
+            if end is not None:
+                self.done = True
+                # The line feed that the end begins with belongs to the line before it.
+                kept = end.start() + (2 if self._strict else 1)
+                self.rest, self._tail = work[end.end() :] + self._tail, b""
+                if not self._strict and not end[0].endswith(CRLF):
+                    self.bare = True
+                work = work[:kept]
+        if _BARE_LF.search(work, len(start)) is not None:
+            self.bare = True
+        self._start = CRLF if work.endswith(CRLF) else b"\n"
+        work = _MANY_CR.sub(b"\n", work).replace(CRLF, b"\n").replace(b"\n", CRLF)
+        if self._lines:
+            work = _LONE_DOT.sub(b"", work) if self._strict else work
+            work = work.replace(b"\r\n.", CRLF)
+        work = work[1 if start == b"x" else 2 :]  # without what was lent in front
+        if not self.done and len(self._tail) > self._limit:
+            work += self._overlong()
+        return _STRAY_CR.sub(b" ", work) if self._replace else work
+
+    def _open(self, text: bytes) -> bytes:
+        """Treat the first line as Postfix does."""
+        head = b""
+        while self._lines and (match := _FROM_LINE.match(text)) is not None:
+            # A mailbox's separator that a client sent along becomes a header field.
+            end = text.find(CRLF, match.end()) + 2
+            if end < 2:
+                end = len(text)
+            head += b"X-Mailbox-Line: " + text[:end]
+            text = text[end:]
+        if not text:
+            return head
+        self._first = False
+        if text[0] in b" \t":  # it must not continue the header field that is put in front of it
+            head += CRLF
+        return head + text

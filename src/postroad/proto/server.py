@@ -1,0 +1,355 @@
+"""The server side of an SMTP dialogue, with no input or output of its own.
+
+The driver feeds bytes as they come, cut anywhere; it writes what gathers in ``out``; and it answers
+the questions that the session asks of its ``hooks``.  While an answer is outstanding (``waiting``)
+or a reply is held back (``sleeping``) input is kept and nothing of it is looked at: the driver
+should stop reading then.  Nothing here knows of sockets, time, files or policy.
+
+Wording, codes and the counting of errors are those of Postfix's smtpd(8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from postroad.model.reply import Reply
+from postroad.model.session import Session, Transaction
+from postroad.proto import chunks, commands, incoming, words
+from postroad.proto.content import ContentReader
+from postroad.proto.hooks import PENDING, Answer, Hooks, Notice
+from postroad.proto.inbox import Inbox
+from postroad.proto.machine import ACCEPTED, JUNK, LAST_OF_GROUP, OUT_OF_ORDER, State, Verb
+from postroad.proto.options import BareNewline, ServerOptions
+
+_HANG_UP = (421, 521)
+_HOSTILE = b"221 2.7.0 Error: I can break rules, too. Goodbye.\r\n"
+
+
+class ServerSession:
+    """One dialogue.  The names without underscore are for the driver and for this package."""
+
+    __slots__ = (
+        "_held", "_later", "_then",
+        "accepted", "bare", "chunk", "closed", "counts", "denied", "discards", "errors", "hooks",
+        "improper", "inbox", "junk", "opened", "options", "out", "overshoot", "reader", "refusal", "session", "size", "sleeping",
+        "state", "verb", "waiting", "where",
+    )  # fmt: skip
+
+    def __init__(self, options: ServerOptions, session: Session, hooks: Hooks) -> None:
+        self.options = options
+        self.session = session
+        self.hooks = hooks
+        self.state = State.IDLE
+        self.verb = Verb.UNKNOWN
+        #: The replies to send, in order.
+        self.out: list[bytes] = []
+        #: An answer is outstanding; so it is until ``start``.
+        self.waiting = True
+        self.sleeping = False
+        #: The dialogue is over; the connection ends once ``out`` is written.
+        self.closed = False
+        self.denied = False
+        #: The last thing that the client did, in the words of the log.
+        self.where = "CONNECT"
+        self.discards: frozenset[str] = frozenset()
+        self.bare = options.bare_newline
+        self.improper = False  # the client sent what it should not have sent yet
+        self.errors = 0
+        self.junk = 0
+        self.overshoot = 0
+        self.counts = [0] * len(Verb)
+        self.accepted = [0] * len(Verb)
+        # the transaction
+        self.opened = False
+        self.size = 0
+        self.reader: ContentReader | None = None
+        self.refusal: Reply | None = None  # of the message that is still being read
+        self.chunk: chunks.Chunk | None = None
+        # input and output that wait
+        self.inbox = Inbox(options.line_limit)
+        self._later: list[bytes] = []
+        self._held: list[bytes] = []
+        self._then: Callable[[Reply | None], None] | None = None
+
+    # -- for the driver
+
+    def start(self) -> None:
+        """Begin: it is known who the client is.  Until then input is kept."""
+        self.waiting = False
+        self._unpack()
+        if len(self.inbox) and not self.options.local:
+            self._note_improper()
+            if self.options.forbid_pipelining:
+                self.out_of_step()
+                return
+        self.ask(self.hooks.connect(), self._greet)
+        self._run()
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the client."""
+        if self.closed:
+            return
+        if self.waiting or self.sleeping:
+            self._later.append(data)
+            return
+        self.inbox.add(data)
+        self._run()
+
+    @property
+    def backlog(self) -> int:
+        """Return how many bytes wait to be looked at."""
+        return len(self.inbox) + sum(map(len, self._later))
+
+    def answer(self, reply: Reply | None) -> None:
+        """Answer the question that was left pending."""
+        if not self.waiting or self.closed:
+            return
+        self.waiting = False
+        then, self._then = self._then, None
+        if then is not None:
+            then(reply)
+        self._resume()
+
+    def wake(self) -> None:
+        """End the pause that a client with many errors gets before each reply."""
+        self.sleeping = False
+        self.out += self._held
+        self._held.clear()
+        self._resume()
+
+    def end(self, reply: Reply) -> None:
+        """End the dialogue from outside, with a last word."""
+        if not self.closed:
+            self.out += self._held
+            self.out.append(bytes(reply))
+            self.close()
+
+    def close(self) -> None:
+        """End the dialogue; nothing more is read or asked."""
+        self.closed = True
+        self.waiting = self.sleeping = False
+        self.inbox.clear()
+        self._later.clear()
+        self._then = None
+        self.state = State.CLOSED
+        self.reader = self.chunk = None
+        self.drop()
+
+    # -- for the commands
+
+    def say(self, data: bytes) -> None:
+        """Send a reply as it stands; a client with too many errors gets it later."""
+        if self.errors < self.options.soft_errors or not self.options.error_sleep:
+            self.out.append(data)
+        else:
+            self._held.append(data)
+            self.sleeping = True
+
+    def tell(self, reply: Reply) -> None:
+        """Send a reply; 421 and 521 end the dialogue."""
+        options = self.options
+        if reply.code >= 400:
+            if options.footer:
+                reply = self.hooks.footer(reply)
+            if options.soft_bounce and reply.code >= 500:
+                status = "4" + reply.status[1:] if reply.status else ""
+                reply = Reply(reply.code - 100, status, reply.text)
+        self.say(bytes(reply))
+        if reply.code in _HANG_UP:
+            self.finish()
+
+    def finish(self) -> None:
+        """End the dialogue once what is held back was sent."""
+        held, self.sleeping = self.sleeping, False
+        self.close()
+        self.sleeping = held
+
+    def accept(self, data: bytes) -> None:
+        """The command was accepted: move, count, reply."""
+        self.say(data)
+        target = ACCEPTED[self.state][self.verb]
+        if target is not None:
+            self.state = target
+        self._count(1)
+
+    def refuse(self, reply: Reply, *, error: bool = True) -> None:
+        """The command was refused: reply, count, stay."""
+        self.tell(reply)
+        self._count(not error)
+
+    def _count(self, good: int) -> None:
+        verb = self.verb
+        self.errors += 1 - good
+        self.accepted[verb] += good
+        if verb in JUNK:
+            self._count_junk()
+
+    def _count_junk(self) -> None:
+        if self.junk > self.options.junk_limit:
+            self.errors += 1
+        self.junk += 1
+
+    def ask(self, answer: Answer, then: Callable[[Reply | None], None]) -> None:
+        """Go on with the answer, now or when it comes."""
+        if answer is PENDING:
+            self._then = then
+            self.waiting = True
+        else:
+            then(answer)
+
+    def drop(self) -> None:
+        """Forget the transaction."""
+        if self.opened:
+            self.opened = False
+            self.hooks.discard()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin with an empty transaction."""
+        self.session.transaction = Transaction()
+        self.size = 0
+        self.overshoot = 0
+        self.reader = None
+        self.refusal = None
+
+    def out_of_step(self) -> None:
+        """The client did not wait for its turn."""
+        self.tell(Reply(554, "5.5.0", "Error: SMTP protocol synchronization"))
+        self.finish()
+
+    # -- the loop
+
+    def _greet(self, reply: Reply | None) -> None:
+        if reply is not None and not reply.accepts:
+            self.state = State.DENIED
+            self.denied = True
+            self.tell(reply)
+            self.errors += 1
+        else:
+            self.say(f"220 {self.options.banner}\r\n".encode())
+
+    def _unpack(self) -> None:
+        if self._later:
+            self.inbox.add(b"".join(self._later))
+            self._later.clear()
+
+    def _resume(self) -> None:
+        if not self.closed:
+            self._unpack()
+            self._run()
+
+    def _run(self) -> None:
+        """Go through the input as far as it reaches."""
+        while not (self.waiting or self.sleeping or self.closed):
+            if self.reader is not None and self.chunk is None:
+                if not incoming.read(self):
+                    return
+            elif self.chunk is not None and not self.chunk.finished:
+                if not self._chunk(self.chunk):
+                    return
+            elif self.errors >= self.options.hard_errors:
+                self.tell(Reply(421, "4.7.0", f"{self.options.hostname} Error: too many errors"))
+            elif not self._line():
+                return
+
+    def _chunk(self, chunk: chunks.Chunk) -> bool:
+        if chunk.left and not len(self.inbox):
+            return False
+        chunks.feed(self, self.inbox.take(chunk.left))
+        return True
+
+    def _line(self) -> bool:
+        """Take one command line from the input, if a whole one is there."""
+        inbox = self.inbox
+        line = inbox.line()
+        if inbox.long:
+            inbox.long = False
+            self.hooks.notice(Notice.LONG_LINE)
+        if line is not None:
+            self._command(line)
+        elif inbox.endless:
+            self.tell(Reply(500, "5.5.2", "Error: line too long"))
+            self.finish()
+        return line is not None
+
+    def _command(self, line: bytes) -> None:
+        """Look at one line."""
+        if self.bare is BareNewline.REJECT and self.inbox.bare:
+            refusal = incoming.bare_refusal(self)
+            self.hooks.refused(refusal)
+            self.tell(refusal)
+            self.finish()
+            return
+        if self.state is not State.DENIED and commands.quick(self, line):
+            return
+        if b"\0" in line:  # smtpd's strings end there
+            line = line[: line.index(b"\0")]
+        try:
+            text = line.decode("utf-8", "strict" if self.options.smtputf8 else "surrogateescape")
+        except UnicodeDecodeError:
+            self._complain("Error: bad UTF-8 syntax")
+            return
+        found = words.split(text)
+        if not found:
+            self._complain("Error: bad syntax")
+        elif self.options.noop_words and self.hooks.is_noop(found[0]):
+            self.say(commands.OK)
+            self._count_junk()
+        else:
+            self._dispatch(text, found)
+
+    def _complain(self, text: str) -> None:
+        """Answer a line that is no command; it is an error, but not counted as a command."""
+        self.tell(Reply(500, "5.5.2", text))
+        self.errors += 1
+
+    def _dispatch(self, text: str, found: list[words.Word]) -> None:
+        handler = commands.HANDLERS.get(found[0].upper())
+        verb = self.verb = handler[0] if handler is not None else Verb.UNKNOWN
+        if handler is None and not self._known_to_no_one(text, found[0]):
+            return
+        self.counts[verb] += 1
+        if self.state is State.DENIED and verb is not Verb.QUIT:
+            self.tell(Reply(503, "5.7.0", f"Error: access denied for {self.session.client.named_address}"))
+            self.errors += 1
+        elif handler is None:
+            self.refuse(Reply(500, "5.5.2", "Error: command not recognized"))
+        else:
+            self.where = verb.name
+            if self.in_step(verb):
+                handler[1](self, found)
+
+    def _known_to_no_one(self, text: str, word: str) -> bool:
+        """Whether an unknown word is only that; False when the client speaks another protocol."""
+        self.where = "UNKNOWN"
+        name, colon, _ = word.partition(":")
+        header = bool(colon) and all("!" <= char <= "~" for char in name)
+        if header or (self.options.forbidden_words and self.hooks.is_forbidden(word)):
+            self.counts[Verb.UNKNOWN] += 1
+            self.hooks.notice(Notice.FOREIGN, text[:100])
+            self.say(_HOSTILE)
+            self.finish()
+            return False
+        return True
+
+    def in_step(self, verb: Verb) -> bool:
+        """Whether the command may be looked at: its time has come, and nothing came behind it too early."""
+        if len(self.inbox) and not self.improper and not self.options.local:
+            # RFC 2920 3.1: some commands end a group; without EHLO there are no groups.
+            grouped = self.session.protocol == "ESMTP" and verb not in LAST_OF_GROUP
+            if not grouped:
+                self._note_improper()
+                if self.options.forbid_pipelining:
+                    self.out_of_step()
+                    return False
+        refusal = OUT_OF_ORDER[self.state].get(verb)
+        if refusal is not None:
+            self.refuse(refusal)
+            return False
+        return True
+
+    def _note_improper(self) -> None:
+        pending = self.inbox.peek(100)
+        self.improper = True
+        self.session.memory["improper_pipelining"] = True
+        self.hooks.notice(Notice.PIPELINING, pending.decode("latin-1").encode("unicode_escape").decode())
