@@ -110,6 +110,12 @@ INET_PROTOCOLS = params.declare(
 RECIPIENT_DELIMITER = params.declare(
     "recipient_delimiter", STRING, "", "The characters that may separate a user name from its extension."
 )
+OWNER_REQUEST_SPECIAL = params.declare(
+    "owner_request_special",
+    BOOL,
+    "yes",
+    "Let owner-NAME be the sender of mail to the alias NAME, and never split owner-NAME or NAME-request.",
+)
 RELAY_DOMAINS = params.declare(
     "relay_domains", LIST, "", "The domains that mail is relayed to from anywhere."
 )
