@@ -37,18 +37,6 @@ EMPTY_ADDRESS_DEFAULT_TRANSPORT_KEY = params.declare(
 RELOCATED_MAPS = params.declare(
     "relocated_maps", LIST, "", "Tables of users and domains that have moved, with where they went."
 )
-EMPTY_ADDRESS_RECIPIENT = params.declare(
-    "empty_address_recipient", STRING, "MAILER-DAEMON", "Who gets mail for the null address."
-)
-RESOLVE_DEQUOTED_ADDRESS = params.declare(
-    "resolve_dequoted_address",
-    BOOL,
-    "yes",
-    "Obey @, % and ! inside a quoted local part; no is a way around relay control.",
-)
-RESOLVE_NULL_DOMAIN = params.declare(
-    "resolve_null_domain", BOOL, "no", "Take user@ as user, instead of refusing it."
-)
 RESOLVE_NUMERIC_DOMAIN = params.declare(
     "resolve_numeric_domain", BOOL, "no", "Take user@ipaddress as user@[ipaddress], instead of refusing it."
 )

@@ -12,12 +12,16 @@ from postroad.base.errors import TableUnavailable
 from postroad.base.params import Settings
 from postroad.mail.address import needs_quotes
 from postroad.mail.rewrite import Rewriter
-from postroad.model.params import ALLOW_PERCENT_HACK, MYHOSTNAME, SWAP_BANGPATH
-from postroad.net.hostname import bare_address, is_hostname, literal_address
-from postroad.routing.params import (
+from postroad.model.params import (
+    ALLOW_PERCENT_HACK,
     EMPTY_ADDRESS_RECIPIENT,
+    MYHOSTNAME,
     RESOLVE_DEQUOTED_ADDRESS,
     RESOLVE_NULL_DOMAIN,
+    SWAP_BANGPATH,
+)
+from postroad.net.hostname import bare_address, is_hostname, literal_address
+from postroad.routing.params import (
     RESOLVE_NUMERIC_DOMAIN,
 )
 from postroad.tables.ours import OwnDomains

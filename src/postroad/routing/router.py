@@ -65,7 +65,7 @@ def extensions_of(settings: Settings) -> Extensions:
 
 
 class _SenderMaps:
-    """A sender-dependent table: None when it says nothing, "" when it says DUNNO."""
+    """A sender-dependent table; DUNNO in it means nothing was said."""
 
     __slots__ = ("_extensions", "_maps", "_null")
 
@@ -81,9 +81,7 @@ class _SenderMaps:
         if not self._maps:
             return None
         found = await self._maps.find_address(sender or self._null, self._extensions)
-        if found is None:
-            return None
-        return "" if found.value.upper() == "DUNNO" else found.value
+        return None if found is None or found.value.upper() == "DUNNO" else found.value
 
 
 class Router:
@@ -193,8 +191,7 @@ class Router:
             if own:
                 setting, blame = own, SENDER_DEPENDENT_DEFAULT_TRANSPORT_MAPS.name
         if address_class in (AddressClass.DEFAULT, AddressClass.RELAY):
-            relayhost = await self._relayhosts.find(sender)
-            nexthop = (self._relayhost if relayhost is None else relayhost) or nexthop
+            nexthop = await self._relayhosts.find(sender) or self._relayhost or nexthop
         transport, _, destination = setting.partition(":")
         if not transport:
             self._log.emit(NULL_TRANSPORT, blame)
