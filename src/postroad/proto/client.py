@@ -41,12 +41,12 @@ from postroad.proto.replies import GarbledReply, ServerReply
 
 
 class ClientSession(Handshake):
-    """One conversation.  ``carried`` counts the messages begun on it.
+    """One conversation.  ``carried`` counts the messages begun on it, ``heard`` the replies.
 
     ``current`` is the message under way, ``finished`` the one that the last FINISHED was about.
     """
 
-    __slots__ = ("_commands", "_decided", "_following", "carried", "current", "finished")
+    __slots__ = ("_commands", "_decided", "_following", "carried", "current", "finished", "heard")
 
     def __init__(self, manners: Manners, peer: Peer, warn: Callable[[str], None] = lambda _: None) -> None:
         super().__init__(manners, peer, warn)
@@ -56,6 +56,7 @@ class ClientSession(Handshake):
         self.current: Dispatch | None = None
         self.finished: Dispatch | None = None
         self.carried = 0
+        self.heard = 0
 
     @property
     def idle(self) -> bool:
@@ -69,6 +70,7 @@ class ClientSession(Handshake):
             return self._finish()
         try:
             while (reply := self._parser.next()) is not None:
+                self.heard += 1
                 event = _HANDLERS[self.stage](self, reply)
                 if event is not None:
                     return event
@@ -78,10 +80,10 @@ class ClientSession(Handshake):
 
     def begin(self, dispatch: Dispatch) -> None:
         """Send a message's envelope; next comes ``take``, or ``next_event`` if there is nothing to take."""
-        assert self.idle
+        assert self.current is None
         self.current = dispatch
         self.carried += 1
-        if self._parser.pending:  # it spoke out of turn while it was idle
+        if self.stage is not IDLE or self._parser.pending:  # it went, or spoke out of turn, while it was idle
             self._never_mind(dispatch, self._lost(MAIL, timed_out=False))
             return
         commands = self._envelope(dispatch)
@@ -314,6 +316,7 @@ class ClientSession(Handshake):
         """The connection was dead before it had anything to do with this message."""
         self.stage = CLOSED
         dispatch.untouched = True
+        dispatch.site_failure = outcome
         dispatch.rest(outcome)
         self._decided = True
 

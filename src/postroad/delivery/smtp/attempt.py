@@ -1,0 +1,250 @@
+"""One delivery attempt: the hosts of a next hop in turn, until every recipient has its outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from postroad.delivery.smtp import params as p
+from postroad.delivery.smtp.connection import Connection
+from postroad.delivery.smtp.context import (
+    FALLBACK_PROBLEM,
+    HOST_SKIPPED,
+    NO_CONNECTION,
+    UNEXPECTED,
+    ClientContext,
+)
+from postroad.delivery.smtp.dial import Dialer
+from postroad.delivery.smtp.lane import Lane
+from postroad.delivery.smtp.parcel import Carrier, Parcel
+from postroad.model.outcome import Outcome
+from postroad.net.mailhosts import NoHosts
+from postroad.proto.client_values import Peer
+
+
+class Host(Protocol):
+    """A place to connect to.  ``site`` counts the next hops of a list, from 0."""
+
+    @property
+    def name(self) -> str:
+        """The host's name."""
+
+    @property
+    def address(self) -> str:
+        """Its IP address."""
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+
+    @property
+    def preference(self) -> int:
+        """The MX preference; less is better."""
+
+    @property
+    def site(self) -> int:
+        """Which of several next hops it belongs to."""
+
+
+Hosts = Callable[[str], Awaitable[Sequence[Host]]]
+UNAVAILABLE = "server unavailable or unable to receive mail"
+
+
+class Attempt:
+    """Brings a parcel to its end.
+
+    ``tried`` are addresses not to try again: a kept connection to them has carried the parcel, and
+    the outcomes it has now stand unless another host has a better one.
+    ``then(attempt)`` is called once; ``elsewhere`` is set when best_mx_transport is to deliver.
+    """
+
+    __slots__ = (
+        "_complete",
+        "_context",
+        "_dialer",
+        "_hosts",
+        "_looped",
+        "_suspect",
+        "_then",
+        "_tried",
+        "_why",
+        "elsewhere",
+        "lane",
+        "left",
+        "parcel",
+        "site_failure",
+    )
+
+    def __init__(self, context: ClientContext, lane: Lane, parcel: Parcel, hosts: Hosts, dialer: Dialer, then: Callable[[Attempt], None]) -> None:  # fmt: skip  # noqa: E501
+        self._context = context
+        self._hosts = hosts
+        self._dialer = dialer
+        self._then = then
+        self._why: Outcome | None = None
+        self._complete = False  # some host has been through a whole session with us
+        self._tried = ""
+        self._looped = False
+        self._suspect: Outcome | None = None  # the last session's failure of the site
+        self.lane = lane
+        self.parcel = parcel
+        self.left: list[int] = list(range(len(parcel.job.recipients)))
+        self.site_failure: Outcome | None = None
+        self.elsewhere = ""
+
+    def after(self, carrier: Carrier) -> None:
+        """Go on where a kept connection has left some recipients."""
+        parcel = self.parcel
+        parcel.settle()
+        self.left = parcel.soft(bounces_too=self._context.soft_bounce)
+        self._tried = carrier.peer.address
+        self._complete = parcel.site_failure is None
+        self._suspect = parcel.site_failure
+        self._note_kept(parcel)
+
+    async def run(self) -> None:
+        """Try; then tell ``then``.  Whatever happens, no recipient is left without an outcome."""
+        try:
+            await self._try_all()
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not lose or bounce mail
+            self._context.emit(UNEXPECTED, self.parcel.message.id, error)
+            self._why = Outcome("4.3.0", "internal error of the mail system")
+        if self.left and not self.elsewhere:
+            self._give_up()
+        self._then(self)
+
+    # --- hosts
+
+    async def _try_all(self) -> None:
+        nexthop = self.parcel.job.nexthop
+        if self._context.program == "lmtp":
+            if nexthop.startswith("unix:"):
+                path = nexthop[5:]
+                peer = Peer(self._context.manners.hostname, path, nexthop=path)
+                self.lane.alternatives = False
+                await self._host(peer, final=True)
+                return
+            nexthop = nexthop.removeprefix("inet:")
+        fallback = self._context.client[p.FALLBACK_RELAY]
+        destinations = [nexthop, *fallback]
+        for number, destination in enumerate(destinations):
+            hosts = await self._look_up(destination, is_fallback=number > 0)
+            if number == 0:
+                self.lane.alternatives = bool(fallback) or len(hosts) > 1
+            if hosts:
+                await self._try_hosts(hosts, destination, last=destination is destinations[-1])
+            if not self.left or self._looped:
+                return  # behind a loop, a further host would only make it longer
+
+    async def _look_up(self, destination: str, *, is_fallback: bool) -> Sequence[Host]:
+        try:
+            return await self._hosts(destination)
+        except NoHosts as error:
+            status = error.status
+            if is_fallback and status.startswith("5"):
+                self._context.emit(FALLBACK_PROBLEM, self._context.program)
+                status = "4.3.5"
+            self._looped = error.loop
+            if error.transport and self._context.passes_on and len(self.left) == len(self.parcel.recipients):
+                self.elsewhere = error.transport
+            elif error.transport:
+                status = f"4{status[1:]}"
+            self._why = Outcome(status, error.text)
+            return ()
+
+    async def _try_hosts(self, hosts: Sequence[Host], destination: str, *, last: bool) -> None:
+        limit = self._context.client[p.MX_SESSION_LIMIT]
+        sessions: dict[int, int] = {}  # by site
+        best: dict[int, int] = {}
+        for host in hosts:
+            best.setdefault(host.site, host.preference)
+            if host.address == self._tried:
+                sessions[host.site] = 1
+        for number, host in enumerate(hosts):
+            site = host.site
+            if not self.left or host.address == self._tried or (limit and sessions.get(site, 0) >= limit):
+                continue
+            others = [h for h in hosts[number + 1 :] if h.address != self._tried]
+            more = any(h.site != site or not limit or sessions.get(site, 0) + 1 < limit for h in others)
+            peer = Peer(host.name, host.address, host.port, host.preference == best[site], destination)
+            if await self._host(peer, final=last and not more, alone=last and not others):
+                sessions[site] = sessions.get(site, 0) + 1
+
+    async def _host(self, peer: Peer, *, final: bool, alone: bool = True) -> bool:
+        """Try one host; whether there was a session.  ``alone``: none is left if the handshake fails."""
+        connection = await self._dialer.connect(peer, self.lane)
+        if isinstance(connection, Outcome):
+            self._why = connection
+            self._context.emit(NO_CONNECTION, connection.text)
+            return False
+        session = connection.session
+        if session.failure is not None:
+            self._all_failed(session.failure, final=alone)
+            return False
+        parcel = await self._carry(connection)
+        keep = set() if final else set(parcel.soft(bounces_too=self._context.soft_bounce))
+        parcel.settle()
+        self.left = [place for place in self.left if place in keep]
+        self._why = None  # those that are left have outcomes, unless a later failure is the reason
+        self._suspect = parcel.site_failure
+        if keep:
+            self._note_kept(parcel)
+        if self._suspect is None:
+            self._complete = True
+        elif final:
+            self._blame(self._suspect)
+        return True
+
+    async def _carry(self, connection: Connection) -> Parcel:
+        done: asyncio.Future[None] = self._context.loop.create_future()
+
+        def then(_: Parcel, __: Carrier) -> None:
+            if not done.done():
+                done.set_result(None)
+
+        old = self.parcel
+        parcel = Parcel(old.job, old.report, old.begun, then, list(self.left))
+        connection.begin(parcel)
+        await done
+        return parcel
+
+    # --- failures
+
+    def _all_failed(self, outcome: Outcome, *, final: bool) -> None:
+        """The host as a whole did not want to talk to us."""
+        self._why = outcome
+        soft = outcome.status[0] == "4" or self._context.soft_bounce
+        if soft and not final:
+            self._context.emit(HOST_SKIPPED, self.parcel.message.id, outcome.text)
+            return
+        self._blame(outcome)
+        self._set_rest(outcome)
+
+    def _give_up(self) -> None:
+        """No host is left.  The last failure is the reason, unless a session has given one to each."""
+        outcomes = self.parcel.job.outcomes
+        if self._why is None and all(outcomes[place] is not None for place in self.left):
+            if self._suspect is not None:
+                self._blame(self._suspect)
+            return
+        why = self._why or Outcome("4.3.0", UNAVAILABLE)
+        self._blame(why)
+        self._set_rest(why)
+
+    def _set_rest(self, outcome: Outcome) -> None:
+        outcome.setup = self._context.clock.steady() - self.parcel.begun
+        for place in self.left:
+            self.parcel.job.outcomes[place] = outcome
+        self.left = []
+
+    def _blame(self, outcome: Outcome) -> None:
+        """Note a failure of the site, unless a host of it has talked to us after all."""
+        if not self._complete and outcome.status[0] == "4":
+            self.site_failure = outcome
+
+    def _note_kept(self, parcel: Parcel) -> None:
+        """Say why another host is tried: once for each reason."""
+        kinds = "45" if self._context.soft_bounce else "4"
+        reasons = {o.text: None for o in parcel.outcomes if o is not None and o.status[0] in kinds}
+        for text in reasons:
+            self._context.emit(HOST_SKIPPED, parcel.message.id, text)

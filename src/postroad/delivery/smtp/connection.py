@@ -1,0 +1,306 @@
+"""One connection to a server: moves bytes between the socket and the conversation, and minds the time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from postroad.base.errors import StoreUnavailable
+from postroad.delivery.smtp.context import DISCARDING, LONG_LINE, ClientContext
+from postroad.delivery.smtp.lane import Lane
+from postroad.delivery.smtp.parcel import Parcel
+from postroad.mail.downgrade import Downgrade
+from postroad.proto.client import ClientSession
+from postroad.proto.client_content import ContentEncoder
+from postroad.proto.client_stages import CLOSED, IDLE, QUIT, Event
+from postroad.proto.client_values import Peer
+
+_FOREVER = float("inf")
+_PIECE = 65536
+_HIGH_WATER = 262144
+_TURN = 16  # pieces sent before other connections have their turn
+
+
+class Connection(asyncio.BufferedProtocol):
+    """A connection, from the moment it is open.  ``then(self)`` is called once, when the handshake ends.
+
+    ``session.failure`` says whether it can be used.
+    """
+
+    __slots__ = (
+        "_context",
+        "_driving",
+        "_encoder",
+        "_paused",
+        "_pieces",
+        "_since",
+        "_then",
+        "_transport",
+        "_unsent",
+        "deadline",
+        "lane",
+        "lost",
+        "peer",
+        "session",
+    )
+
+    def __init__(
+        self, context: ClientContext, peer: Peer, lane: Lane, then: Callable[[Connection], None]
+    ) -> None:
+        self._context = context
+        self._then: Callable[[Connection], None] | None = then
+        self._transport: asyncio.Transport | None = None
+        self._driving = False
+        self._paused = False
+        self._pieces: Iterator[bytes] | None = None
+        self._encoder: ContentEncoder | None = None
+        self._unsent = 0  # bytes in the transport when the deadline was last looked at
+        self._since = 0.0
+        self.deadline = _FOREVER
+        self.lane = lane
+        self.lost = False  # or closing: nothing more can be sent
+        self.peer = peer
+        self.session = ClientSession(context.manners, peer, context.warn)
+
+    # --- the agent's side
+
+    def usable(self, now: float) -> bool:
+        """Whether one more message may be sent, by the limits of reuse; ``now`` on the loop's clock."""
+        context = self._context
+        if self.lost or context.closing or now - self._since >= context.reuse_time:
+            return False
+        return not context.reuse_count or self.session.carried <= context.reuse_count
+
+    def begin(self, parcel: Parcel) -> None:
+        """Send a parcel; ``parcel.then`` is called when it is done."""
+        self.lane.active += 1
+        parcel.sent = self._context.clock.steady()
+        if parcel.message.smtputf8 and not self.session.features.smtputf8:
+            parcel.look_for_utf8()
+        self.session.begin(parcel)
+        if not self._driving:
+            self._drive()
+
+    def quit(self) -> None:
+        """Say QUIT and close."""
+        if self.lost:
+            return
+        self.session.quit()
+        self._write(self.session.take())
+        self.deadline = self._context.loop.time() + self._context.timeouts[QUIT]
+        if self._context.skip_quit_response:
+            self._close()
+
+    # --- the loop's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is open; the server speaks first."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_HIGH_WATER)
+        self._since = self._context.loop.time()
+        self._mind_time()
+        self._context.wheel.join(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the loop gives it
+        """Say where to read to."""
+        return self._context.view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what was read."""
+        self.session.feed(bytes(self._context.view[:nbytes]))
+        self._drive()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - as above
+        """The connection is gone, by the server's doing or ours."""
+        self._context.wheel.leave(self)
+        self.lost = True
+        self._event(self.session.fail())
+        self._drive()
+
+    def pause_writing(self) -> None:
+        """The socket is full."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """The socket has room again."""
+        self._paused = False
+        self._pump()
+
+    def expired(self) -> None:
+        """The deadline is over."""
+        transport = self._transport
+        assert transport is not None
+        unsent = transport.get_write_buffer_size()
+        session = self.session
+        if self.lost or session.stage is QUIT:
+            transport.abort()
+        elif session.stage is IDLE:
+            if self in self.lane.idle:
+                self.lane.idle.remove(self)
+            self.quit()
+        elif unsent and unsent != self._unsent:
+            self._unsent = unsent  # slow, but it moves
+            self._mind_time()
+        else:
+            self._event(session.fail(timed_out=True))
+            self._drive()
+
+    # --- the conversation
+
+    def _drive(self) -> None:
+        """Do what the session asks for until it waits, then send what it has to say."""
+        session = self.session
+        heard = session.heard
+        self._driving = True
+        try:
+            while (event := session.next_event()) is not Event.WAIT:
+                self._event(event)
+        finally:
+            self._driving = False
+        data = session.take()
+        if data:
+            self._write(data)
+        # Whole replies count: a byte now and then does not keep us here for ever.
+        if data or heard != session.heard:
+            self._mind_time()
+
+    def _event(self, event: Event) -> None:
+        if event is Event.CONTENT:
+            self._send_content()
+        elif event is Event.FINISHED:
+            self._finished()
+        elif event is Event.READY:
+            self._ready()
+        elif event is Event.REFUSED:
+            self._refused()
+        else:
+            self._abort()
+
+    def _ready(self) -> None:
+        if self._then is None:
+            self._release()  # behind RSET
+            return
+        context = self._context
+        if context.discarded and context.logs_discard:
+            context.emit(DISCARDING, context.discarded)
+        then, self._then = self._then, None
+        then(self)
+
+    def _refused(self) -> None:
+        if self.session.stage is CLOSED:
+            self._abort()
+        else:
+            self.quit()
+        then, self._then = self._then, None
+        if then is not None:
+            then(self)
+
+    def _finished(self) -> None:
+        session = self.session
+        parcel = session.finished
+        assert isinstance(parcel, Parcel)
+        self._pieces = None
+        following = session.current is not None
+        parcel.stamp(self._context.clock.steady(), session.carried - following)
+        if not following:
+            self.lane.active -= 1
+            if session.stage is IDLE:
+                self._release()
+            elif session.stage is CLOSED:
+                self._abort()
+            elif not self.lane.keeps:
+                self.quit()
+        parcel.then(parcel, self)
+
+    def _release(self) -> None:
+        """Take the next waiting message, wait for one, or take leave."""
+        lane = self.lane
+        now = self._context.loop.time()
+        if not (lane.keeps and self.usable(now)):
+            self.quit()
+        elif lane.waiting:
+            self.begin(lane.waiting.popleft())
+        else:
+            lane.idle.append(self)
+            self.deadline = now + self._context.idle_limit
+
+    # --- content
+
+    def _send_content(self) -> None:
+        session, context = self.session, self._context
+        parcel = session.current
+        assert isinstance(parcel, Parcel)
+        content = parcel.job.content
+        converts = parcel.message.eight_bit and not session.features.eight_bit
+        encoder = self._encoder = ContentEncoder(context.line_limit)
+        data = content.data
+        if data is None or (converts and context.manners.convert_8bit):
+            pieces = content.pieces(_PIECE)
+            self._pieces = (
+                Downgrade().convert(pieces) if converts and context.manners.convert_8bit else pieces
+            )
+            self._pump()
+            return
+        parts = [encoder.encode(data), encoder.finish()]
+        self._note_broken()
+        waiting = self.lane.waiting
+        if waiting and self.lane.keeps and self.usable(context.loop.time()) and session.follow(waiting[0]):
+            waiting.popleft().sent = context.clock.steady()
+        session.content_sent()
+        self._write(b"".join((*parts, session.take())))
+
+    def _pump(self) -> None:
+        """Send content until the socket is full, or long enough to let others have their turn."""
+        pieces, encoder, session = self._pieces, self._encoder, self.session
+        if pieces is None or encoder is None or self.lost:
+            return
+        for _ in range(_TURN):
+            if self._paused:
+                return  # resume_writing goes on
+            try:
+                piece = next(pieces, None)
+            except StoreUnavailable:
+                text = f"local data error while talking to {self.peer.host}"
+                self._event(session.abandon("4.3.0", text))
+                return
+            self._mind_time()
+            if piece is None:
+                self._pieces = None
+                self._note_broken()
+                session.content_sent()
+                self._write(encoder.finish())
+                self._mind_time()
+                return
+            self._write(encoder.encode(piece))
+        self._context.loop.call_soon(self._pump)
+
+    def _note_broken(self) -> None:
+        dispatch = self.session.current
+        if self._encoder is not None and self._encoder.broken and dispatch is not None:
+            self._context.emit(LONG_LINE, dispatch.message.id, self._context.line_limit)
+
+    # --- the socket
+
+    def _write(self, data: bytes) -> None:
+        if not self.lost and self._transport is not None:
+            self._transport.write(data)
+
+    def _mind_time(self) -> None:
+        limit = self._context.timeouts.get(self.session.stage)
+        if limit is not None:
+            self.deadline = self._context.loop.time() + limit
+
+    def _close(self) -> None:
+        """Close when all is sent."""
+        self.lost = True
+        if self._transport is not None:
+            self._transport.close()
+
+    def _abort(self) -> None:
+        """Close at once: what has not gone out yet must not go out any more."""
+        self.lost = True
+        if self in self.lane.idle:
+            self.lane.idle.remove(self)
+        if self._transport is not None:
+            self._transport.abort()

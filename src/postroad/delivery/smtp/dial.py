@@ -1,0 +1,108 @@
+"""Opens connections: sockets, local addresses, the handshake, and the words for what fails."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import socket
+from collections.abc import Sequence
+
+from postroad.delivery.smtp import params as p
+from postroad.delivery.smtp.connection import Connection
+from postroad.delivery.smtp.context import BIND_FAILED, ClientContext
+from postroad.delivery.smtp.lane import Lane
+from postroad.model.outcome import Outcome
+from postroad.proto.client_values import Peer
+
+
+class Dialer:
+    """Connects to hosts.  ``own`` are the addresses that this system receives mail on.
+
+    When those are one for IPv4 or IPv6, as on a virtual host, mail goes out from it too.
+    """
+
+    def __init__(self, context: ClientContext, own: Sequence[str] = ()) -> None:
+        self._context = context
+        client = context.client
+        self._timeout = client[p.CONNECT_TIMEOUT] or None
+        self._enforce = client[p.BIND_ADDRESS_ENFORCE]
+        self._local = {
+            socket.AF_INET: client[p.BIND_ADDRESS].strip("[]") or _only(own, 4),
+            socket.AF_INET6: client[p.BIND_ADDRESS6].strip("[]") or _only(own, 6),
+        }
+        self._asked_for = {
+            socket.AF_INET: bool(client[p.BIND_ADDRESS]),
+            socket.AF_INET6: bool(client[p.BIND_ADDRESS6]),
+        }
+
+    async def connect(self, peer: Peer, lane: Lane) -> Connection | Outcome:
+        """Return a connection whose handshake has ended (``session.failure`` says how), or a failure."""
+        loop = self._context.loop
+        ready: asyncio.Future[None] = loop.create_future()
+
+        def then(_: Connection) -> None:
+            if not ready.done():
+                ready.set_result(None)
+
+        connection = Connection(self._context, peer, lane, then)
+        where = f"{peer.host}:{peer.port}" if peer.port else peer.host
+        sock: socket.socket | None = None
+        try:
+            sock = self._socket(peer)
+            if sock is None:
+                return Outcome("4.4.0", "server configuration error")
+            target = (peer.address, peer.port) if peer.port else self._path(peer.address)
+            async with asyncio.timeout(self._timeout):
+                await loop.sock_connect(sock, target)
+            opener = loop.create_connection if peer.port else loop.create_unix_connection
+            await opener(lambda: connection, sock=sock)
+        except OSError as error:  # TimeoutError is one
+            if sock is not None:
+                sock.close()
+            return Outcome("4.4.1", f"connect to {where}: {_reason(error)}")
+        except BaseException:
+            if sock is not None:
+                sock.close()
+            raise
+        await ready
+        return connection
+
+    def _path(self, path: str) -> str:
+        return os.path.join(self._context.queue_directory, path)  # noqa: PTH118 - text for connect(2)
+
+    def _socket(self, peer: Peer) -> socket.socket | None:
+        """Return a socket bound as configured, None when it cannot be and must."""
+        if not peer.port:
+            family = socket.AF_UNIX
+        else:
+            family = socket.AF_INET6 if ":" in peer.address else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        local = self._local.get(family)
+        if local:
+            try:
+                sock.bind((local, 0))
+            except OSError as error:
+                self._context.emit(BIND_FAILED, local, error.strerror)
+                if self._enforce and self._asked_for[family]:
+                    sock.close()
+                    return None
+        return sock
+
+
+def _only(own: Sequence[str], version: int) -> str:
+    """Return the one address of this version, "" when there are more or it is a loopback address."""
+    addresses = [a for a in map(ipaddress.ip_address, own) if a.version == version]
+    if len(addresses) == 1 and not addresses[0].is_loopback:
+        return str(addresses[0])
+    return ""
+
+
+def _reason(error: OSError) -> str:
+    """Return the system's words, not the library's."""
+    if error.errno is not None:
+        return os.strerror(error.errno)
+    if isinstance(error, TimeoutError):
+        return "Connection timed out"
+    return str(error)

@@ -1,0 +1,70 @@
+"""The connections to one next hop: which are idle, and whether to keep one for the next message."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from postroad.delivery.smtp.parcel import Parcel
+
+if TYPE_CHECKING:
+    from postroad.delivery.smtp.connection import Connection
+
+#: Mail counts as steady while a job comes within this many seconds of the end of another.
+_BACK_TO_BACK = 1.0
+
+
+class Lane:
+    """One next hop.  ``alternatives``: when last looked, there was more than one host to try.
+
+    ``waiting`` are parcels that a busy connection is expected to take soon; the agent takes back
+    those that it does not.
+    """
+
+    __slots__ = (
+        "active",
+        "alternatives",
+        "always",
+        "idle",
+        "jobs",
+        "last_done",
+        "nexthop",
+        "steady",
+        "waiting",
+    )
+
+    def __init__(self, nexthop: str, *, always: bool = False) -> None:
+        self.nexthop = nexthop
+        self.always = always  # smtp_connection_cache_destinations
+        self.idle: list[Connection] = []
+        self.waiting: deque[Parcel] = deque()
+        self.jobs = 0  # under way
+        self.active = 0  # connections that carry a message
+        self.steady = False  # connections are kept
+        self.last_done = float("-inf")
+        self.alternatives = True
+
+    def arrived(self, now: float, *, on_demand: bool) -> None:
+        """A job has come.  ``on_demand``: smtp_connection_cache_on_demand.
+
+        Connections are kept, by the rule of Postfix's qmgr, once mail comes back to back: not for
+        one burst that is over when it is delivered, and no longer when mail comes one by one.
+        """
+        self.jobs += 1
+        back_to_back = self.last_done + _BACK_TO_BACK >= now
+        self.steady = on_demand and (back_to_back or (self.steady and self.jobs > 1))
+
+    def done(self, now: float) -> None:
+        """A job has ended."""
+        self.jobs -= 1
+        self.last_done = now
+
+    @property
+    def keeps(self) -> bool:
+        """Whether a connection that has done its work stays open for a while."""
+        return self.steady or self.always
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is lost when this lane is forgotten."""
+        return not (self.jobs or self.idle or self.waiting)
