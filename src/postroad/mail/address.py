@@ -170,7 +170,7 @@ def transport_keys(address: str, delimiter: str | Extensions, *, parents: bool =
     ``parents``: transport_maps is in parent_domain_matches_subdomains; parents have no dot then.
     The wild-card ``*`` is not among them.
     """
-    domain = address.rpartition("@")[2]
+    domain = address.rpartition("@")[2] if "@" in address else ""
     return [
         *lookup_keys(address, delimiter, at_domain=False),
         *(Key(key.text, True) for key in domain_keys(domain, parents=parents)),

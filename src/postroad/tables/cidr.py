@@ -43,9 +43,15 @@ class _Compiled:
             found += bases.get(number >> shift, ())
         for index in sorted(found):
             conditions, value = self._rules[index]
-            if all(network.holds(width, number) is wanted for network, wanted in conditions):
+            if all(_holds(condition, width, number) for condition in conditions):
                 return value
         return None
+
+
+def _holds(condition: Condition, width: int, number: int) -> bool:
+    network, wanted = condition
+    # "not in an IPv4 network" says nothing of an IPv6 address
+    return width == network.width and network.holds(width, number) is wanted
 
 
 def _compile(name: str, lines: Iterable[tuple[int, str]], warn: Warn) -> _Compiled:

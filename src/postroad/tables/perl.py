@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_TOKEN = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|\$", re.DOTALL)
+_TOKEN = re.compile(
+    r"\\Q.*?(?:\\E|\Z)|\\k[<{'](\w+)[>}']|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|\$", re.DOTALL
+)
 _SAME = {
     r"\z": r"\Z",
     r"\Z": r"(?=\n?\Z)",
@@ -17,7 +19,7 @@ _SAME = {
 
 
 def translate(pattern: str, *, multiline: bool = False, dollar_end_only: bool = False) -> str:
-    r"""Return the pattern with ``\z \Z \h \R \N \e \Q...\E`` and ``$`` as the ``regex`` package has them."""
+    r"""Return the pattern with ``\z \Z \h \R \N \e \k<name> \Q...\E`` and ``$`` as the ``regex`` package has them."""
     end = "$" if multiline else r"\Z" if dollar_end_only else r"(?=\n?\Z)"
 
     def change(match: re.Match[str]) -> str:
@@ -26,6 +28,8 @@ def translate(pattern: str, *, multiline: bool = False, dollar_end_only: bool = 
             return end
         if found.startswith(r"\Q"):
             return re.escape(found[2:].removesuffix(r"\E"))
+        if match[1]:
+            return f"(?P={match[1]})"
         return _SAME.get(found, found)
 
     return _TOKEN.sub(change, pattern)

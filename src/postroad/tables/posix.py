@@ -22,13 +22,8 @@ _CLASSES = {
     "cntrl": r"\x00-\x1f\x7f",
     "xdigit": "0-9A-Fa-f",
 }
-_ESCAPES = {
-    "<": r"\b(?=\w)",
-    ">": r"\b(?<=\w)",
-    "`": r"\A",
-    "'": r"\Z",
-    **{char: "\\" + char for char in "bBwWsS"},
-}
+_PLACES = {"<": r"\b(?=\w)", ">": r"\b(?<=\w)", "`": r"\A", "'": r"\Z", "b": r"\b", "B": r"\B"}
+_ESCAPES = {"w": r"\w", "W": r"\W", "s": r"\s", "S": r"\S"}
 _INTERVAL = re.compile(r"\{([0-9]+,?[0-9]*|,[0-9]+)\}")
 _BASIC_INTERVAL = re.compile(r"\{([0-9]+,?[0-9]*|,[0-9]+)\\\}")
 _OPEN_BRACKET = "Unmatched [, [^, [:, [., or [="
@@ -78,14 +73,16 @@ class Translator:
         char = self._pattern[at + 1]
         if not self._extended and char in "(){}|+?":
             return self._special(char, at + 1)
-        if char in "123456789":
+        if char in _PLACES:
+            self._add(_PLACES[char], atom=False)
+        elif char in "123456789":
             self._add(f"(?:\\{char})")
         else:
             self._add(_ESCAPES.get(char) or re.escape(char))
         return at + 2
 
     def _special(self, char: str, at: int) -> int:
-        if char in "*+?" or (char == "{" and self._atom >= 0):
+        if char in "*+?{":
             return self._repeat(char, at)
         if char == "(":
             self._groups.append((len(self._out), self._choices))
@@ -94,6 +91,8 @@ class Translator:
             start, choices = self._groups.pop()
             self._add(")", atom=False)
             self._atom, self._manifold = start, choices != self._choices
+        elif char == ")" and not self._extended:
+            raise ValueError("Unmatched ) or \\)")
         elif char == "|":
             self._choices += 1
             self._add("|", atom=False)
@@ -112,7 +111,7 @@ class Translator:
 
     def _repeat(self, char: str, at: int) -> int:
         if self._atom < 0:
-            if self._extended:
+            if self._extended or char == "{":
                 raise ValueError("Invalid preceding regular expression")
             self._add(re.escape(char))
             return at + 1
