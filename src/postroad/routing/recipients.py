@@ -32,7 +32,7 @@ from postroad.tables.maps import Maps
 
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|\Z)(.*)", re.DOTALL)
 #: RFC 3463 3.2 speaks of recipients or of senders; a text for the one may have to be said of the other.
-_SENDER = {"1": "1.0", "2": "1.8", "3": "1.7", "7": "1.7", "8": "1.8"}
+_SENDER = {"1": "1.7", "2": "1.8", "3": "1.7", "4": "1.7", "6": "1.7", "7": "1.7", "8": "1.8"}
 _RECIPIENT = {"1": "1.1", "2": "1.2", "3": "1.3", "4": "1.4", "5": "1.5", "6": "1.6", "7": "1.3", "8": "1.2"}
 
 

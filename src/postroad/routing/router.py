@@ -144,6 +144,14 @@ class Router:
         """Return the class of an address."""
         return (await self.route(address)).address_class
 
+    async def is_valid(self, address: str) -> bool:
+        """Return whether an address (rewritten) has a domain that can be one, and no leading minus.
+
+        smtpd asks this of each address; what fails is answered 501 5.1.3.
+        """
+        resolved = await self._resolver.resolve(address)
+        return resolved.valid and (self._allow_minus or not resolved.recipient.startswith("-"))
+
     async def address_class(self, domain: str) -> AddressClass:
         """Return the class of a domain."""
         return await self._classes.of(domain, ours=await self.ours.matches(domain))
