@@ -122,7 +122,9 @@ class Expander:
         if end == len(body):
             return self.value(name[0])
         if body[end] not in "?:":
-            raise ExpansionError(f'attribute name syntax error at: "...{body[:end]}>>>{body[end : end + 20]}"')
+            raise ExpansionError(
+                f'attribute name syntax error at: "...{body[:end]}>>>{body[end : end + 20]}"'
+            )
         return self._chosen(body, end, bool(self._raw(name[0])))
 
     def _chosen(self, body: str, at: int, holds: bool) -> str:

@@ -110,7 +110,7 @@ def unbraced(word: str) -> str:
         depth += (char == "{") - (char == "}")
         if depth == 0:
             if at != len(word) - 1:
-                raise _Bad(f'syntax error after \'}}\' in "{word}"')
+                raise _Bad(f"syntax error after '}}' in \"{word}\"")
             return word[1:at].strip(BLANKS)
     raise _Bad(f"missing '}}' in \"{word}\"")
 

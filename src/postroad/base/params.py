@@ -116,7 +116,9 @@ class Registry:
     def __init__(self, groups: Iterable[Group]) -> None:
         self.groups = tuple(groups)
         self._params: dict[str, Param[Any]] = {}
-        self.families: tuple[Family[Any], ...] = tuple(f for group in self.groups for f in group.families)
+        families = [family for group in self.groups for family in group.families]
+        # The longest suffix first: _destination_recipient_limit also ends in _recipient_limit.
+        self.families: tuple[Family[Any], ...] = tuple(sorted(families, key=lambda f: -len(f.suffix)))
         for group in self.groups:
             for param in group.params:
                 if param.name in self._params:
