@@ -31,5 +31,5 @@ async def test_a_table_that_keeps_it_passes():
 
 @pytest.mark.parametrize("fault", ["name", "prefix", "everything", "nothing", "empty", "pattern"])
 async def test_each_fault_is_found(fault):
-    with pytest.raises(AssertionError, match="."):
+    with pytest.raises(AssertionError, match=r"."):
         await check_table(Wrong(fault), "a", "b", "c")

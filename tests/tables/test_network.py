@@ -31,8 +31,8 @@ def test_forms_of_a_network(text, network):
             'non-null host address bits in "10.0.0.1/8", perhaps you should use "10.0.0.0/8" instead',
         ),
         (
-            "[2001:db8::1]/32",
-            'non-null host address bits in "[2001:db8::1]/32", perhaps you should use "2001:db8::/32" instead',
+            "[2001:db8::]/1",
+            'non-null host address bits in "[2001:db8::]/1", perhaps you should use "::/1" instead',
         ),
         ("10.0.0.0/33", 'bad mask length in "10.0.0.0/33"'),
         ("10.0.0.0/", 'bad mask length in "10.0.0.0/"'),

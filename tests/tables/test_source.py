@@ -48,7 +48,7 @@ def test_a_change_of_the_same_size_in_the_same_instant_is_seen(world):
 
 def test_a_missing_file_could_not_be_looked_into(world):
     made = source(world)
-    with pytest.raises(TableUnavailable, match="open .*/f: No such file or directory"):
+    with pytest.raises(TableUnavailable, match=r"open .*/f: No such file or directory"):
         made.get()
     world.write("f", "there")
     assert made.get() == "there"

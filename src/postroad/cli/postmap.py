@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from postroad.model.ports import Table
 
+_DIRECTORIES = ("/etc/postroad", "/etc/postfix")
 _USAGE = "usage: {0} [-bfFhijmnNoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file..."
 
 
@@ -63,24 +64,23 @@ def run_as(name: str, directory: str | None, args: list[str], *, aliases: bool =
 
 
 def parameters(name: str, directory: str | None) -> Mapping[str, str] | None:
-    """Return the expanded parameters of a configuration; None, and a message, when it cannot be read."""
+    """Return the expanded parameters; None, and a message, when the directory named has no main.cf.
+
+    What else is wrong with the configuration is not this command's concern.
+    """
     from postroad.base.config import find_facts, load
-    from postroad.base.errors import PostroadError
     from postroad.base.params import Registry
     from postroad.model.params import params
 
-    where = directory or _usual_directory()
-    try:
-        return load(where, Registry([params]), find_facts(where)).settings.texts
-    except (PostroadError, OSError) as error:
-        print(f"{name}: fatal: {error}", file=sys.stderr)
-        return None
-
-
-def _usual_directory() -> str:
-    if os.environ.get("MAIL_CONFIG"):
-        return os.environ["MAIL_CONFIG"]
-    return next((d for d in ("/etc/postroad", "/etc/postfix") if Path(d, "main.cf").exists()), "/etc/postfix")
+    named = directory or os.environ.get("MAIL_CONFIG")
+    where = named or next((d for d in _DIRECTORIES if Path(d, "main.cf").exists()), _DIRECTORIES[-1])
+    if named:
+        try:
+            Path(where, "main.cf").open("rb").close()
+        except OSError as error:
+            print(f"{name}: fatal: open {where}/main.cf: {error.strerror}", file=sys.stderr)
+            return None
+    return load(where, Registry([params]), find_facts(where)).settings.texts
 
 
 def _perform(command: Command) -> int:

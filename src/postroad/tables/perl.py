@@ -19,7 +19,7 @@ _SAME = {
 
 
 def translate(pattern: str, *, multiline: bool = False, dollar_end_only: bool = False) -> str:
-    r"""Return the pattern with ``\z \Z \h \R \N \e \k<name> \Q...\E`` and ``$`` as the ``regex`` package has them."""
+    r"""Return the pattern with ``\z \Z \h \R \N \e \k<name> \Q...\E`` and ``$`` as ``regex`` has them."""
     end = "$" if multiline else r"\Z" if dollar_end_only else r"(?=\n?\Z)"
 
     def change(match: re.Match[str]) -> str:

@@ -21,10 +21,22 @@ class Source(Generic[T]):
 
     The file is looked at once in ``context.interval`` seconds at most, when it is asked for.  While
     it cannot be read, or ``parse`` refuses it (ValueError), ``get`` raises TableUnavailable: what
-    it said before is not taken for what it says now.
+    it said before is not taken for what it says now.  ``context.warn`` hears of a file that was good
+    before; one that never was shows in the error.
     """
 
-    __slots__ = ("_clock", "_error", "_interval", "_next", "_parse", "_stamp", "_value", "_warn", "path")
+    __slots__ = (
+        "_clock",
+        "_error",
+        "_interval",
+        "_known",
+        "_next",
+        "_parse",
+        "_stamp",
+        "_value",
+        "_warn",
+        "path",
+    )
 
     def __init__(self, path: str, parse: Callable[[str], T], context: TableContext) -> None:
         self.path = path
@@ -36,6 +48,7 @@ class Source(Generic[T]):
         self._stamp: tuple[int, int, int] | None = None
         self._value: T | None = None
         self._error = ""
+        self._known = False
 
     def get(self) -> T:
         """Return what the file says now; TableUnavailable when that cannot be known."""
@@ -61,11 +74,11 @@ class Source(Generic[T]):
         except ValueError as error:
             self._fail(f"{self.path}: {error}")
         else:
-            self._stamp, self._error = None if fresh else stamp, ""
+            self._stamp, self._error, self._known = None if fresh else stamp, "", True
 
     def _fail(self, error: str) -> None:
         self._stamp = None
         self._value = None
-        if error != self._error:
-            self._error = error
+        if self._known and error != self._error:
             self._warn(error)
+        self._error = error
