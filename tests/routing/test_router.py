@@ -70,13 +70,35 @@ async def test_without_tables_the_domain_is_the_next_hop(make, address, route):
     assert await router.classify(address) is route.address_class
 
 
-async def test_a_route_known_already_is_not_worked_out_again_but_only_where_nothing_can_change(
+async def test_a_domain_known_already_is_not_looked_up_again_but_only_where_nothing_can_change(
     make, monkeypatch
 ):
     fixed, table = make().router, make(transport_maps="inline:{ {a.example=b:} }").router
     for router in (fixed, table):
         first = await router.route("x@any.example")
-        assert (await router.route("x@any.example") is first) is (router is fixed)
+        monkeypatch.setattr(router, "_resolver", None)
+        if router is fixed:
+            assert await router.route("y@any.example") == first._replace(recipient="y@any.example")
+        else:
+            with pytest.raises(AttributeError):
+                await router.route("y@any.example")
+
+
+async def test_a_known_domain_changes_no_answer(make):
+    addresses = [
+        "x@%s",
+        "x%%y.example@%s",
+        "y.example!x@%s",
+        "x@y.example@%s",
+        "@%s",
+        "-x@%s",
+        "double-bounce@%s",
+    ]
+    for domain in ("example.test", "any.example", "any.example.", "-bad", "[192.0.2.2]"):
+        warm = make().router
+        await warm.route(f"first@{domain}")
+        for address in (form % domain for form in addresses):
+            assert await warm.route(address) == await make().router.route(address)
 
 
 async def test_what_is_remembered_is_bounded(make, monkeypatch):
@@ -84,7 +106,7 @@ async def test_what_is_remembered_is_bounded(make, monkeypatch):
     router = make().router
     for number in range(10):
         await router.route(f"x@d{number}.example")
-    assert len(router._cache) <= 3
+    assert len(router._domains) <= 3
 
 
 async def test_a_table_that_changes_changes_the_routes(make, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from postroad.base.errors import TableUnavailable
@@ -35,8 +36,9 @@ from postroad.tables.context import TableContext
 from postroad.tables.maps import Maps
 from postroad.tables.ours import OwnDomains
 
-#: Routes that are remembered where no table can change them.
+#: Domains that are remembered, with their route, where no table can change it.
 _CACHED = 10000
+_OPERATORS = re.compile("[@%!]")
 _BAD_ADDRESS = "5.1.3 bad address syntax"
 _DISCARDED = "undeliverable postmaster notification discarded"
 
@@ -117,7 +119,7 @@ class Router:
         self._allow_minus = settings[ALLOW_MIN_USER]
         self._double_bounce = settings[DOUBLE_BOUNCE_SENDER].lower() + "@"
         fixed = not (self._table or self._relocated or self._transports or self._relayhosts)
-        self._cache: dict[str, Route] | None = {} if fixed and self._classes.fixed else None
+        self._domains: dict[str, Resolution] | None = {} if fixed and self._classes.fixed else None
 
     def _maps(self, settings: Settings, context: TableContext, param: Param[tuple[str, ...]]) -> Maps:
         specs = settings[param]
@@ -128,17 +130,7 @@ class Router:
 
     async def route(self, address: str, sender: str = "") -> Route:
         """Return where an address (internal form, rewritten) goes; TableUnavailable: could not look."""
-        cache = self._cache
-        if cache is not None:
-            known = cache.get(address)
-            if known is not None:
-                return known
-        route = self._queued(await self.resolve(address, sender))
-        if cache is not None:
-            if len(cache) >= _CACHED:
-                cache.clear()
-            cache[address] = route
-        return route
+        return self._queued(await self.resolve(address, sender))
 
     async def classify(self, address: str) -> AddressClass:
         """Return the class of an address."""
@@ -170,6 +162,22 @@ class Router:
 
     async def resolve(self, address: str, sender: str = "") -> Resolution:
         """Return the route alone, as smtpd's checks of recipients want it."""
+        domains = self._domains
+        if domains is None:
+            return await self._resolve(address, sender)
+        local, _, domain = address.rpartition("@")
+        plain = local and not _OPERATORS.search(local)
+        known = domains.get(domain) if plain else None
+        if known is not None:
+            return Resolution(known.route._replace(recipient=address), valid=True)
+        resolution = await self._resolve(address, sender)
+        if plain and resolution.valid and resolution.route.recipient == address:
+            if len(domains) >= _CACHED:
+                domains.clear()
+            domains[domain] = resolution
+        return resolution
+
+    async def _resolve(self, address: str, sender: str) -> Resolution:
         resolved = await self._resolver.resolve(address)
         if not resolved.valid:
             route = Route("error", _BAD_ADDRESS, resolved.recipient, AddressClass.DEFAULT)
