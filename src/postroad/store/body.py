@@ -16,6 +16,10 @@ from postroad.base.ids import id_of, key_of
 from postroad.model.message import Content
 
 
+class UnreadableContent(StoreUnavailable):
+    """A content that was to be copied cannot be read.  Trying again would not help."""
+
+
 class FileContent:
     """A content in a file.  Opened anew by each reader, who may go on when the file is removed."""
 
@@ -123,6 +127,19 @@ class Bodies:
         for key in orphans:
             self.remove(key)
         return len(orphans)
+
+
+def whole(content: Content) -> Iterator[bytes]:
+    """Yield a content's pieces; UnreadableContent when it cannot be read or has another size than it says."""
+    size = 0
+    try:
+        for piece in content.pieces():
+            size += len(piece)
+            yield piece
+    except StoreUnavailable as error:
+        raise UnreadableContent(str(error)) from error
+    if size != content.size:
+        raise UnreadableContent(f"a content of {content.size} bytes has {size}")
 
 
 def _sync(path: str) -> None:

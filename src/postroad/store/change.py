@@ -14,19 +14,18 @@ Row = tuple[int, float, str, int, bytes]
 class Change:
     """A new message, or what one attempt changed.
 
-    ``row`` and ``body`` (or ``file``, or ``foreign``, a content that is copied to a file first) are
-    a new message; ``notices`` are others in the same transaction.  ``done`` is a message that
-    leaves; ``retry`` has due, envelope and key of one that stays.  ``lasting`` changes are kept and
-    tried again until they are written.
+    ``row`` and ``body`` are a new message; without a body its content is a file, which is made of
+    ``foreign`` first unless it is there already.  ``notices`` are others in the same transaction.
+    ``done`` is a message that leaves; ``retry`` has due, envelope and key of one that stays.
+    ``lasting`` changes are kept and tried again until they are written.
     """
 
-    __slots__ = ("body", "done", "file", "foreign", "lasting", "notices", "retry", "row", "then")
+    __slots__ = ("body", "done", "foreign", "lasting", "notices", "retry", "row", "then")
 
     def __init__(self, then: Then) -> None:
         self.then = then
         self.row: Row | None = None
         self.body: bytes | None = None
-        self.file = False
         self.foreign: Content | None = None
         self.notices: Sequence[Change] = ()
         self.done = 0

@@ -78,6 +78,7 @@ class MemoryStore:
         then(None)
 
     def _enter(self, message: Message, content: Content) -> None:
+        message.size = content.size
         if not message.held:
             message.owner, message.due = self.owner, self._clock.now() + self._lease
         self._rows[message.key] = _Row(message, content)

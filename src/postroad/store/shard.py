@@ -17,7 +17,7 @@ import apsw
 from postroad.base.errors import StoreUnavailable
 from postroad.base.ids import id_of
 from postroad.model.message import Message
-from postroad.store.body import Bodies
+from postroad.store.body import Bodies, whole
 from postroad.store.change import Change
 from postroad.store.database import connect, first, rows
 from postroad.store.envelope import DamagedEnvelope
@@ -40,6 +40,8 @@ class Shard:
         self._lock = ShardLock(directory)
         try:
             self.bodies = Bodies(directory / "bodies")
+            if os.geteuid() == 0:
+                _give_to_owner(directory)
             self._db = connect(directory / "queue.db")
             migrate(self._db)
             wanted = set(first(self._db, QUEUE["keys"]))
@@ -127,7 +129,7 @@ class Shard:
         self.bodies.remove(key)  # a try before this one may have left it
         spool = self.bodies.spool(key)
         try:
-            for piece in change.foreign.pieces():
+            for piece in whole(change.foreign):
                 spool.write(piece)
             spool.finish()
         except BaseException:
@@ -290,6 +292,16 @@ def make_directory(directory: Path) -> None:
         os.close(fd)
     except OSError as error:
         raise StoreUnavailable(f"cannot make {directory}: {error.strerror}") from error
+
+
+def _give_to_owner(directory: Path) -> None:
+    """Let what root makes in another user's shard be that user's, before SQLite derives its files from it."""
+    owner = directory.stat()
+    database = directory / "queue.db"
+    if not database.exists():
+        database.touch(mode=0o600)
+    for path in (database, directory / "bodies"):
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _new_messages(changes: Sequence[Change]) -> tuple[list[Values], list[Values], list[Change]]:

@@ -59,19 +59,20 @@ class SqliteStore:
         self._report_damaged()
         self.newest = shard.newest()
         self._reader = ShardReader(shard.directory)
-        self._writer = Writer(shard.write, asyncio.get_running_loop(), self._trouble, pause)
+        self._writer = Writer(shard.write, asyncio.get_running_loop(), self._trouble, self._refused, pause)
 
     # --- sessions and attempts
 
     def accept(self, message: Message, then: Then) -> None:
         """Queue a message, leased to us unless it is held; ``then(None)`` means committed and synced."""
-        content = message.content
-        if content is not None and content.data is None:
-            then = self._filed(message, then)
+        if message.key in self._leased:
+            then(StoreUnavailable(f"{message.id} is queued already"))
+            return
         change = Change(then)
         try:
             self._enter(change, message)
         except (StoreUnavailable, ValueError, TypeError) as error:
+            self._refused(change)
             then(unavailable(error))
             return
         self._writer.add(change)
@@ -95,6 +96,7 @@ class SqliteStore:
                 for notice, new in zip(notices, settlement.notices, strict=True):
                     self._enter(notice, new)
         except (StoreUnavailable, ValueError, TypeError) as error:
+            self._refused(change)
             then(unavailable(error))
             return
         self._leased.discard(key)
@@ -106,6 +108,7 @@ class SqliteStore:
         if content is None:
             raise StoreUnavailable(f"{message.id} has no content")
         key = message.key
+        message.size = content.size
         change.body = content.data
         if change.body is None:
             change.foreign = None if self._is_ours(content, key) else content
@@ -120,15 +123,15 @@ class SqliteStore:
     def _is_ours(self, content: Content, key: int) -> bool:
         return isinstance(content, FileContent) and content.path == self._shard.bodies.path(key)
 
-    def _filed(self, message: Message, then: Then) -> Then:
-        """Remove the file of a message that could not be accepted."""
-
-        def ended(error: BaseException | None) -> None:
-            if error is not None:
-                self._shard.bodies.remove(message.key)
-            then(error)
-
-        return ended
+    def _refused(self, change: Change) -> None:
+        """Undo what could not be written: a new message has no lease and no file, an old one is still ours."""
+        if change.done or change.retry is not None:
+            self._leased.add(change.done or change.retry[2])  # type: ignore[index]
+        for new in (change, *change.notices):
+            if new.row is not None:
+                self._leased.discard(new.row[0])
+                if new.body is None:
+                    self._shard.bodies.remove(new.row[0])
 
     async def claim(self, *, now: float, most: int) -> list[Message]:
         """Lease up to ``most`` messages whose time has come, earliest first; contents are not loaded."""
@@ -215,6 +218,11 @@ class SqliteStore:
         finally:
             self._reader.close()
             self._shard.close()
+
+    @property
+    def transactions(self) -> int:
+        """Return how many batches were written since the start."""
+        return self._writer.batches
 
     # --- helpers
 

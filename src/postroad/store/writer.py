@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 import apsw
 
 from postroad.base.errors import StoreUnavailable
-from postroad.model.ports import Then
+from postroad.store.body import UnreadableContent
 from postroad.store.change import Change
 
 T = TypeVar("T")
-Ended = list[tuple[Then, BaseException | None]]
+Ended = list[tuple[Change, BaseException | None]]
 _HOPELESS = 3  # single failures in a row, after which the rest of a batch is refused untried
 
 
@@ -35,17 +35,21 @@ class Call:
 
 
 class Writer:
-    """Runs ``write`` in a thread of its own.  ``trouble`` is told, in the loop, when writing begins to
-    fail (the reason) and when it works again (an empty text).
+    """Runs ``write`` in a thread of its own.
+
+    In the loop's thread, ``trouble`` is told when writing begins to fail (the reason) and when it
+    works again (an empty text), and ``refused`` hears of a change that was not written, before its
+    ``then``.
 
     Changes that are ``lasting`` are kept and tried again, after ``pause`` seconds or with the next
-    batch, until they are written or the writer is closed.
+    batch, until they are written or the writer is closed; only one with an UnreadableContent is not.
     """
 
-    def __init__(self, write: Callable[[Sequence[Change]], None], loop: asyncio.AbstractEventLoop, trouble: Callable[[str], None], pause: float = 1.0) -> None:  # fmt: skip  # noqa: E501
+    def __init__(self, write: Callable[[Sequence[Change]], None], loop: asyncio.AbstractEventLoop, trouble: Callable[[str], None], refused: Callable[[Change], None] = lambda _change: None, pause: float = 1.0) -> None:  # fmt: skip  # noqa: E501
         self._write = write
         self._loop = loop
         self._trouble = trouble
+        self._refused = refused
         self._pause = pause
         self._changes: deque[Change] = deque()
         self._calls: deque[Call] = deque()
@@ -87,9 +91,11 @@ class Writer:
         await self._loop.run_in_executor(None, self._thread.join)
 
     def _tell(self, ended: Ended) -> None:
-        for then, error in ended:
+        for change, error in ended:
             try:
-                then(error)
+                if error is not None:
+                    self._refused(change)
+                change.then(error)
             except Exception as failure:  # noqa: BLE001 - one caller's defect must not silence the others
                 self._loop.call_exception_handler(
                     {"message": "a store's callback failed", "exception": failure}
@@ -107,7 +113,7 @@ class Writer:
                 self._wake.release()
             elif self._closing:
                 break
-        self._report([(change.then, StoreUnavailable("the queue is closed")) for change in self._kept])
+        self._report([(change, StoreUnavailable("the queue is closed")) for change in self._kept])
 
     def _round(self) -> bool:
         """Take what waits.  False when nothing did."""
@@ -153,17 +159,17 @@ class Writer:
                 error = failed or error
                 if failed is None:
                     continue
-            if change.lasting:
+            if change.lasting and not isinstance(error, UnreadableContent):
                 self._kept.append(change)
             else:
-                ended.append((change.then, unavailable(error)))
+                ended.append((change, unavailable(error)))
 
     def _attempt(self, changes: list[Change], ended: Ended) -> Exception | None:
         try:
             self._write(changes)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing was promised
             return error
-        ended += [(change.then, None) for change in changes]
+        ended += [(change, None) for change in changes]
         return None
 
     def _perform(self, call: Call) -> None:

@@ -1,0 +1,165 @@
+import os
+
+import pytest
+
+from postroad.base.errors import StoreUnavailable
+from postroad.store.change import Change
+from postroad.store.envelope import pack
+from postroad.store.lock import ShardBusy
+from postroad.store.shard import ROWS, Shard
+
+
+@pytest.fixture
+def shard(tmp_path):
+    made = Shard(tmp_path / "shard-0")
+    yield made
+    made.close()
+
+
+def queued(shard, message, *, owner="", held=0, file=False):
+    change = Change(print)
+    change.row = (message.key, message.due, owner, held, pack(message))
+    if file:
+        spool = shard.bodies.spool(message.key)
+        spool.write(message.content.data)
+        spool.finish()
+    else:
+        change.body = message.content.data
+    return change
+
+
+def test_a_shard_is_private_and_has_one_holder(shard, tmp_path):
+    assert (tmp_path / "shard-0").stat().st_mode & 0o777 == 0o700
+    with pytest.raises(ShardBusy):
+        Shard(tmp_path / "shard-0")
+
+
+@pytest.mark.parametrize("count", [1, ROWS - 1, ROWS, ROWS + 1, 3 * ROWS])
+def test_batches_of_any_size_are_written_whole(shard, new, count):
+    messages = [new() for _ in range(count)]
+    shard.write([queued(shard, m) for m in messages])
+    found = shard.claim(messages[0].due, 9e9, "me", 1000)
+    assert [m.key for m in found] == [m.key for m in messages]
+
+
+def test_a_batch_that_fails_changes_nothing(shard, new):
+    one, two = new(), new()
+    shard.write([queued(shard, one)])
+    with pytest.raises(Exception, match="UNIQUE"):
+        shard.write([queued(shard, two), queued(shard, one)])
+    assert shard.delete(None) == [one.key]
+
+
+def test_a_damaged_envelope_is_moved_aside_and_the_others_are_claimed(shard, new):
+    bad, good = new(), new()
+    shard.write([queued(shard, bad, file=True), queued(shard, good)])
+    with shard._db:
+        shard._db.execute("UPDATE message SET envelope = substr(envelope, 1, 20) WHERE key = ?", (bad.key,))
+    assert [m.key for m in shard.claim(bad.due, 9e9, "me", 9)] == [good.key]
+    assert [queue_id for queue_id, _reason in shard.damaged] == [bad.id]
+    assert shard._db.execute("SELECT key FROM corrupt").fetchall() == [(bad.key,)]
+    assert os.listdir(shard.bodies.directory) == [bad.id + ".corrupt"]
+
+
+def test_a_message_that_lost_its_content_is_moved_aside_at_the_start(tmp_path, new):
+    shard = Shard(tmp_path / "s")
+    lost, kept = new(), new()
+    shard.write([queued(shard, lost, file=True), queued(shard, kept, file=True)])
+    shard.close()
+    os.unlink(tmp_path / "s" / "bodies" / lost.id)
+    shard = Shard(tmp_path / "s")
+    shard.check(0.0)
+    assert [m.key for m in shard.claim(kept.due, 9e9, "me", 9)] == [kept.key]
+    assert shard.damaged == [(lost.id, "the content is missing")]
+    shard.close()
+
+
+def test_orphaned_files_are_purged_at_the_start(tmp_path, new):
+    shard = Shard(tmp_path / "s")
+    shard.bodies.spool(12345).finish()
+    shard.close()
+    shard = Shard(tmp_path / "s")
+    assert shard.purged == 1
+    assert os.listdir(shard.bodies.directory) == []
+    shard.close()
+
+
+@pytest.mark.parametrize("damage", [b"not a database" * 500, b"\x00" * 4096])
+def test_a_file_that_is_no_database_is_refused_and_not_touched(tmp_path, damage):
+    (tmp_path / "queue.db").write_bytes(damage)
+    with pytest.raises(StoreUnavailable):
+        Shard(tmp_path)
+    assert (tmp_path / "queue.db").read_bytes() == damage
+    with pytest.raises(StoreUnavailable):  # and the lock was let go
+        Shard(tmp_path)
+
+
+def test_a_queue_of_a_newer_version_is_refused(tmp_path):
+    shard = Shard(tmp_path / "s")
+    shard._db.pragma("user_version", 99)
+    shard.close()
+    with pytest.raises(StoreUnavailable, match="newer version"):
+        Shard(tmp_path / "s")
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path):
+    with pytest.raises(StoreUnavailable, match="cannot make"):
+        Shard(tmp_path / "none" / "shard-0")
+
+
+def test_adopting_moves_everything_and_empties_the_other(shard, tmp_path, new):
+    other = Shard(tmp_path / "shard-1")
+    messages = [new() for _ in range(230)]
+    other.write([queued(other, m, file=n % 50 == 0, held=n % 2) for n, m in enumerate(messages)])
+    other.expire([messages[4].key])
+    assert shard.adopt(other) == 230
+    assert shard.adopt(other) == 0
+    other.remove_if_empty()
+    other.close()
+    assert not (tmp_path / "shard-1").exists()
+    claimed = shard.claim(messages[0].due, 9e9, "me", 999)
+    assert [m.key for m in claimed] == [m.key for m in messages[::2]]
+    assert [m.key for m in claimed if "expired" in m.attributes] == [messages[4].key]
+    assert (shard.bodies.directory / messages[50].id).read_bytes() == messages[50].content.data
+
+
+def test_what_was_adopted_before_a_crash_is_not_taken_twice(shard, tmp_path, new):
+    other = Shard(tmp_path / "shard-1")
+    message, large = new(), new()
+    other.write([queued(other, message), queued(other, large, file=True)])
+    for key in (message, large):  # what a crash between the two transactions leaves
+        change = queued(shard, key, file=key is large)
+        shard.write([change])
+    assert shard.adopt(other) == 2
+    assert shard.delete(None) == [message.key, large.key]
+    other.close()
+
+
+def test_a_shard_with_corrupt_messages_is_kept_when_it_is_empty(shard, tmp_path, new):
+    other = Shard(tmp_path / "shard-1")
+    message = new()
+    other.write([queued(other, message)])
+    other.quarantine(message.key, "test", 0.0)
+    assert shard.adopt(other) == 0
+    other.remove_if_empty()
+    other.close()
+    assert (tmp_path / "shard-1" / "queue.db").exists()
+
+
+def test_the_newest_key_is_known(shard, new):
+    assert shard.newest() == 0
+    messages = [new() for _ in range(3)]
+    shard.write([queued(shard, m) for m in messages])
+    assert shard.newest() == messages[-1].key
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+def test_what_root_does_leaves_the_shard_to_its_owner(tmp_path, new):
+    path = tmp_path / "shard-0"
+    path.mkdir(mode=0o700)
+    os.chown(path, 65534, 65534)
+    shard = Shard(path)
+    shard.write([queued(shard, new())])
+    shard.close()
+    owners = {entry.name: entry.stat().st_uid for entry in os.scandir(path)}
+    assert set(owners.values()) == {65534}, owners
