@@ -226,7 +226,9 @@ def _is_ascii(envelope: Envelope) -> bool:
 
 
 def _field(line: str) -> bytes:
-    return line.encode("utf-8", "surrogateescape").replace(b"\r", b" ").replace(b"\n", b" ") + b"\r\n"
+    """Return a line as a header field; nothing when it is none, for it would end the header."""
+    text = line.replace("\r", " ").rstrip().encode("utf-8", "surrogateescape") + b"\r\n"
+    return text if block_end(text) == len(text) else b""
 
 
 def _act(message: Message, transaction: Transaction) -> None:

@@ -25,7 +25,7 @@ _TOKEN = re.compile(
     r'"(?P<quoted>(?:[^"\\]|\\.)*+)(?:"|\\?\Z)'
     r"|\[(?P<literal>(?:[^\]\\]|\\.)*+)(?:\]|\\?\Z)"
     r"|(?P<comment>\()"
-    r'|(?P<special>[|%!)<>@,;:.\]])'
+    r"|(?P<special>[|%!)<>@,;:.\]])"
     r'|(?P<atom>(?:\\.|[^ \t\r\n|%!()<>@,;:\\".\[\]])++)'
     r"|\\\Z)",
     re.DOTALL,
@@ -78,7 +78,7 @@ class Part:
 
 def parse(text: str, limit: int = 10240) -> list[Part]:
     """Return the parts of an address list, at most ``limit`` tokens of it; the rest is left out."""
-    return _Reader(_tokens(text.replace("\r\n", "\n"), limit)).read()
+    return _Reader(_tokens(text.replace("\r\n", "\n").replace("\r", " ").strip("\n"), limit)).read()
 
 
 def addresses(text: str, limit: int = 10240) -> list[str]:

@@ -1,0 +1,45 @@
+import pytest
+
+from postroad.intake.origin import Origins, attributes
+
+
+def field(bench, texts=None, **facts):
+    b = bench(**(texts or {}))
+    session = b.session(**facts)
+    return Origins(b.settings).received(session, 1, "DATE").decode()
+
+
+def test_the_field_follows_what_the_session_became(bench):
+    b = bench()
+    origins = Origins(b.settings)
+    session = b.session()
+    assert " with ESMTP id 000000000000001\r\n" in origins.received(session, 1, "D").decode()
+    session.tls = "(using TLSv1.3)"
+    session.helo = "other"
+    text = origins.received(session, 2, "D").decode()
+    assert text.startswith("Received: from other (unknown [192.0.2.10])\r\n\tby ")
+    assert " with ESMTPS id 000000000000002\r\n" in text
+
+
+@pytest.mark.parametrize(("value", "expected"), [("yes", True), ("no", False)])
+def test_tls_and_login_are_named_if_configured(bench, value, expected):
+    texts = {"smtpd_tls_received_header": value, "smtpd_sasl_authenticated_header": value}
+    text = field(bench, texts, tls="(using TLSv1.3\n key X)", sasl_username="al")
+    assert ("\t(using TLSv1.3\r\n\tkey X)\r\n\t(Authenticated sender: al)\r\n\tby " in text) is expected
+    assert "with ESMTPSA id" in text
+
+
+def test_a_hidden_client_is_not_named(bench):
+    text = field(bench, {"smtpd_hide_client_session": "yes"})
+    assert text == (
+        "Received: by mx.example.test (Postfix) id 000000000000001\r\n\tfor <alice@example.test>; DATE\r\n"
+    )
+
+
+def test_what_is_remembered_of_a_client(bench):
+    b = bench()
+    assert attributes(b.session(uid=1)) == {"rewrite_context": "local"}
+    found = attributes(b.session(sasl_username="al", sasl_method="PLAIN", sasl_sender="al@x"))
+    assert found["log_client_name"] == "unknown"
+    assert found["log_helo_name"] == "c.example.net"
+    assert (found["sasl_username"], found["sasl_method"], found["sasl_sender"]) == ("al", "PLAIN", "al@x")
