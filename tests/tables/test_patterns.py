@@ -70,6 +70,8 @@ async def test_it_keeps_the_contract_of_tables(world, dialect):
         (PCRE, "/a$/E x", "a\n", None),
         (PCRE, "/^(a+)/U $1", "aaa", "a"),
         (PCRE, "/^(?i:a)b/i x", "Ab", "x"),
+        (PCRE, "/^[[:alpha:]]+$/ x", "Ab", "x"),
+        (PCRE, "/^\\w$/ x", "ä", None),
     ],
 )
 def test_flags_toggle(world, dialect, rule, key, value):

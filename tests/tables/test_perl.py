@@ -1,7 +1,7 @@
 import pytest
 import regex
 
-from postroad.tables.perl import translate, ungreedy
+from postroad.tables.perl import is_common, translate, ungreedy
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,25 @@ from postroad.tables.perl import translate, ungreedy
 def test_perl_expressions_mean_what_they_mean_to_pcre(pattern, text, matched):
     match = regex.search(translate(pattern), text)
     assert (match[0] if match else None) == matched
+
+
+@pytest.mark.parametrize(
+    ("pattern", "yes"),
+    [
+        (r"^(.*)@example\.com$", True),
+        (r"\d+[a-z]{2}\b", True),
+        (r"(?:a)", False),
+        (r"a*?", False),
+        (r"a++", False),
+        (r"\Aa", False),
+        (r"(a)\1", False),
+        (r"\(?a", True),
+        (r"[[:alpha:]]", False),
+        (r"[a&&b]", False),
+    ],
+)
+def test_patterns_that_are_the_same_everywhere_are_known(pattern, yes):
+    assert is_common(pattern) is yes
 
 
 def test_the_end_is_the_very_end_or_each_line_s_when_flags_say_so():

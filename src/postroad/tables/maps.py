@@ -109,6 +109,10 @@ class Maps:
         """
         if not self._tables:
             return None
+        if self.now and not needs_quotes(address.rpartition("@")[0]):
+            value = self.find_now(address)  # the usual hit, before any other key is thought of
+            if value is not None:
+                return Found(value, "")
         local = self._is_local is not None
         keys = lookup_keys(address, delimiter, local=local, at_domain=at_domain)
         return await self.find_keys(keys, address.rpartition("@")[2] if local and "@" in address else "")

@@ -12,7 +12,7 @@ from postroad.base.errors import TableUnavailable
 from postroad.tables.context import TableContext
 from postroad.tables.lines import Warn
 from postroad.tables.local import LocalTable
-from postroad.tables.perl import translate, ungreedy
+from postroad.tables.perl import is_common, translate, ungreedy
 from postroad.tables.posix import Translator
 from postroad.tables.rulefile import Blocks, is_negated, rule_source
 from postroad.tables.template import Template, parse_template
@@ -78,11 +78,21 @@ def perl_matcher(pattern: str, options: set[str]) -> Matcher:
         text = ungreedy(text)
     if "A" in options:
         text = rf"\A(?:{text})"
-    flags = 0
+    # as in PCRE, classes such as \w know ASCII only, whatever the text's characters are
+    flags: int = re.ASCII
     letters = (("i", re.IGNORECASE), ("m", re.MULTILINE), ("s", re.DOTALL), ("x", re.VERBOSE))
     for letter, flag in letters:
         flags |= flag if letter in options else 0
-    return Matcher(text, flags, risky=True)
+    return Matcher(text, flags, risky="U" in options or _is_risky(pattern))
+
+
+def _is_risky(pattern: str) -> bool:
+    if not is_common(pattern):
+        return True
+    try:
+        return Translator(pattern).risky
+    except ValueError:
+        return True
 
 
 class Dialect(NamedTuple):

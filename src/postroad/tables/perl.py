@@ -35,6 +35,18 @@ def translate(pattern: str, *, multiline: bool = False, dollar_end_only: bool = 
     return _TOKEN.sub(change, pattern)
 
 
+#: No extensions, no letters behind a backslash but the usual classes, no lazy or possessive quantifiers.
+_COMMON = re.compile(r"(?:[^\\(*+?}]|\((?!\?)|\\[^A-Za-z0-9]|\\[dDwWsSb]|[*+?}](?![?+]))*")
+
+#: What engines read differently, or warn of, between brackets.
+_SET_MARKS = ("[:", "[.", "[=", "[[", "--", "&&", "~~", "||")
+
+
+def is_common(pattern: str) -> bool:
+    """Return whether a pattern uses only what Perl's and POSIX's expressions have in common."""
+    return _COMMON.fullmatch(pattern) is not None and not any(mark in pattern for mark in _SET_MARKS)
+
+
 def ungreedy(pattern: str) -> str:
     """Return the pattern with every quantifier's greediness turned round (flag U)."""
     quantifier = re.compile(
