@@ -94,9 +94,7 @@ class Supervisor:
             self._bind_all(config)
             self._submit = _unix_listener(Path(queue_directory) / SUBMIT_SOCKET, 0o666)
             self._counts = make_table(self._count)
-            self._helper = MailboxHelper(config, self.log) if os.geteuid() == 0 else None
-            if self._helper is not None:
-                self._helper.start(self._count)
+            self._helper = MailboxHelper(config, self.log, self._give_helper) if os.geteuid() == 0 else None
             control = ControlServer(settings[CONTROL_SOCKET], self._control, 0o666)
             await control.start()
             await self._start_workers()
@@ -155,7 +153,7 @@ class Supervisor:
         message, fds = self._settings_message(number)
         fds = [*fds, self._submit.fileno(), self._counts]
         if self._helper is not None:
-            fds.append(self._helper.socket_of(number))
+            fds.append(self._helper.start(number))
         message |= {
             "do": "begin",
             "worker": number,
@@ -164,6 +162,11 @@ class Supervisor:
             "owner": [self._owner.name, self._owner.uid, self._owner.gid],
         }
         return message, fds
+
+    def _give_helper(self, number: int, fd: int) -> None:
+        """Tell a worker of its new mailbox helper."""
+        if number < len(self._workers):
+            self._workers[number].send({"do": "helper"}, [fd])
 
     def _settings_message(self, number: int) -> tuple[Message, list[int]]:
         listeners = []
@@ -175,7 +178,7 @@ class Supervisor:
                 )
                 fds.append(sockets[number].fileno())
         directory = self._config.directory
-        texts = {"main": self._config.main_text, "master": self._config.master_text}
+        texts = dict(zip(("main", "master"), self._config.texts, strict=True))
         return {"directory": str(directory), "listeners": listeners} | texts, fds
 
     def _listen_to_signals(self) -> None:

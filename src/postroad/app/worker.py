@@ -40,6 +40,9 @@ class WorkerProcess:
                 spawn(self._begin(message, fds))
             case "stop":
                 spawn(self._stop(float(message["seconds"])))
+            case "helper":
+                if self._server is not None:
+                    self._server.take_helper(fds[0])
             case "reopen":
                 if self._server is not None:
                     self._server.log.sink.reopen()

@@ -1,0 +1,374 @@
+"""Joins the stages.  The only module that knows them all."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from postroad.base import tasks
+from postroad.base.clock import Clock
+from postroad.base.config import Config, Service
+from postroad.base.errors import ConfigurationError, Problem
+from postroad.base.ids import QueueIds
+from postroad.base.log import Log
+from postroad.base.params import Settings
+from postroad.base.wheel import Wheel
+from postroad.delivery.mailbox.direct import DirectWriter, Writers
+from postroad.delivery.mailbox.ends import DiscardAgent, ErrorAgent, RetryAgent
+from postroad.delivery.mailbox.local import LocalAgent
+from postroad.delivery.mailbox.remote import HelperWriter
+from postroad.delivery.mailbox.virtual import VirtualAgent
+from postroad.delivery.smtp.agent import SmtpAgent
+from postroad.intake.intake import Intake
+from postroad.listener.listener import Listener
+from postroad.mail.rewrite import Rewriter
+from postroad.model.client import Client
+from postroad.model.job import Job
+from postroad.model.message import Message, Recipient
+from postroad.model.outcome import Outcome
+from postroad.model.params import DEFAULT_PROCESS_LIMIT, SYSLOG_NAME
+from postroad.model.ports import Agent, Outcomes
+from postroad.net.counts import SharedCounts
+from postroad.net.hostsfile import HostsFile
+from postroad.net.interfaces import OwnAddresses, own_addresses
+from postroad.net.mailhosts import MailHosts
+from postroad.net.peername import identify
+from postroad.net.resolver import CachingResolver, open_resolver
+from postroad.outcome.notices import Notices, success_wanted
+from postroad.outcome.outcomes import AttemptOutcomes
+from postroad.policy.service import ServicePolicy
+from postroad.routing.recipients import RecipientCheck
+from postroad.routing.router import Router
+from postroad.scheduler.retry import back_off
+from postroad.scheduler.scheduler import Scheduler
+from postroad.scheduler.transport import TransportLanes
+from postroad.smtpd.params import PEERNAME_LOOKUP
+from postroad.smtpd.service import SmtpdService
+from postroad.store.sqlite import SqliteStore
+from postroad.tables.context import TableContext
+
+PROGRAMS = ("smtp", "lmtp", "virtual", "local", "error", "discard")
+
+
+@dataclass(slots=True)
+class Core:
+    """What stays while settings come and go."""
+
+    loop: asyncio.AbstractEventLoop
+    clock: Clock
+    log: Log
+    wheel: Wheel
+    store: SqliteStore
+    ids: QueueIds
+    counts: SharedCounts
+    workers: int
+    helper: socket.socket | None = None
+    scheduler: Scheduler | None = None
+    transports: dict[str, TransportLanes] = field(default_factory=dict)
+    writers: Writers | None = None
+    rng: random.Random = field(default_factory=random.SystemRandom)
+
+    def accepted(self, message: Message) -> None:
+        """Hand a message that is on disk to the scheduler."""
+        if self.scheduler is not None:
+            self.scheduler.add(message)
+
+
+@dataclass(slots=True)
+class Stages:
+    """The stages under one set of settings."""
+
+    router: Router
+    transports: Mapping[str, TransportLanes]
+    outcomes: Outcomes
+    services: Mapping[str, SmtpdService]
+    submission: SmtpdService
+    agents: Sequence[Agent]
+    limits: Mapping[str, int]
+    listeners: list[Listener] = field(default_factory=list)
+
+    async def listen(self, sockets: Sequence[tuple[str, socket.socket]], submit: socket.socket) -> None:
+        """Accept connections for the services; ``submit`` is the local users' socket."""
+        pairs = [
+            (self.services[name], sock, self.limits[name]) for name, sock in sockets if name in self.services
+        ]
+        # The socket of local users outlives this set of settings.
+        pairs.append((self.submission, submit.dup(), self.limits[""]))
+        for service, sock, limit in pairs:
+            listener = Listener(sock, service, limit)
+            await listener.start()
+            self.listeners.append(listener)
+
+    def stop_listening(self) -> None:
+        """Accept no more."""
+        for listener in self.listeners:
+            listener.close()
+        self.listeners.clear()
+
+    async def drain_sessions(self, seconds: float) -> None:
+        """End the sessions: those at their final dot are finished first."""
+        every = [*self.services.values(), self.submission]
+        await asyncio.gather(*(service.drain(seconds) for service in every))
+
+    async def close_agents(self) -> None:
+        """End idle connections of the agents."""
+        await asyncio.gather(*(agent.close() for agent in self.agents))
+
+    async def retire(self) -> None:
+        """After a reload: sessions go on as long as they like, agents end their idle connections."""
+        await self.close_agents()
+
+
+def build(config: Config, core: Core) -> Stages:
+    """Build every stage from a configuration.  ConfigurationError names what cannot be built."""
+    try:
+        return _Builder(config, core).stages()
+    except ValueError as error:
+        raise ConfigurationError([Problem("", str(error))]) from error
+
+
+class _Builder:
+    """One build; each method makes one stage."""
+
+    def __init__(self, config: Config, core: Core) -> None:
+        self.config = config
+        self.core = core
+        self.settings = settings = config.settings
+        self.log = core.log.named(settings[SYSLOG_NAME])
+        self.own: OwnAddresses = own_addresses(settings)
+        self.resolver: CachingResolver = open_resolver(settings, core.clock)
+        self.hosts = HostsFile(core.clock)
+        self.rewriter = Rewriter(settings)
+        self.tables = self._tables(settings)
+        self.router = Router(settings, self.tables, self.log, self.own)
+        self.intake = Intake(
+            settings,
+            store=core.store,
+            ids=core.ids,
+            log=self.log,
+            clock=core.clock,
+            accepted=core.accepted,
+            tables=self.tables,
+            rewriter=self.rewriter,
+            own=self.own,
+            expanded=self._expanded,
+        )
+        self.notices = Notices(
+            settings,
+            content=core.store.content,
+            new_key=self.intake.new_key,
+            expand=self.intake.expand,
+            log=self.log,
+            clock=core.clock,
+        )
+
+    def stages(self) -> Stages:
+        services = [each for each in self.config.services if each.type == "inet" and each.command == "smtpd"]
+        programs: dict[str, tuple[str, Log]] = {}
+        agents = self._agents(programs)
+        outcomes = AttemptOutcomes(
+            self.settings,
+            store=self.core.store,
+            notices=self.notices,
+            programs=programs,
+            back_off=partial(back_off, settings=self.settings),
+            log=self.log,
+            clock=self.core.clock,
+        )
+        return Stages(
+            router=self.router,
+            transports=self._transports(agents),
+            outcomes=outcomes,
+            services={each.key: self._smtpd(each) for each in services},
+            submission=self._submission(),
+            agents=list(agents.values()),
+            limits={"": self._limit(None)} | {each.key: self._limit(each) for each in services},
+        )
+
+    def _tables(self, settings: Settings) -> TableContext:
+        return TableContext(
+            config_directory=self.config.directory,
+            texts=settings.texts,
+            clock=self.core.clock,
+            warn=lambda text: self.log.warning("trivial-rewrite", text),
+        )
+
+    def _limit(self, service: Service | None) -> int:
+        """Return the worker's part of a service's process limit; 0 for none."""
+        settings = self.settings if service is None else self.config.settings_for(service)
+        maxproc = "-" if service is None else service.maxproc
+        limit = settings[DEFAULT_PROCESS_LIMIT] if maxproc == "-" else int(maxproc)
+        return max(1, -(-limit // self.core.workers)) if limit else 0
+
+    # --- in
+
+    def _smtpd(self, service: Service) -> SmtpdService:
+        settings = self.config.settings_for(service)
+        log = self.core.log.named(settings[SYSLOG_NAME])
+        same = settings is self.settings
+        router = self.router if same else Router(settings, self._tables(settings), log, self.own)
+        tables = self.tables if same else self._tables(settings)
+        policy = ServicePolicy(
+            settings,
+            tables=tables,
+            router=router,
+            recipients=RecipientCheck(settings, tables, router),
+            log=log,
+            own_address=self.own.__contains__,
+        )
+        return SmtpdService(
+            settings,
+            policy=policy,
+            intake=self.intake,
+            log=log,
+            clock=self.core.clock,
+            wheel=self.core.wheel,
+            loop=self.core.loop,
+            counts=self.core.counts,
+            tables=tables,
+            identify=self._identifier(settings, log),
+        )
+
+    def _identifier(self, settings: Settings, log: Log) -> Any:
+        enabled = settings[PEERNAME_LOOKUP]
+
+        async def known(client: Client) -> None:
+            await identify(client, self.resolver, self.hosts, log, enabled=enabled)
+
+        return known
+
+    def _submission(self) -> SmtpdService:
+        return SmtpdService(
+            self.settings,
+            policy=None,
+            intake=self.intake,
+            log=self.log,
+            clock=self.core.clock,
+            wheel=self.core.wheel,
+            loop=self.core.loop,
+            counts=self.core.counts,
+            tables=self.tables,
+            identify=None,
+            local=True,
+        )
+
+    def _expanded(self, message: Message, recipients: Sequence[Recipient]) -> None:
+        """Tell a sender who asked for it that an address became several others (RFC 3461 5.2.7.3)."""
+        outcome = Outcome("2.0.0", "alias expanded", "none", action="expanded")
+        told = [(each, outcome) for each in recipients if success_wanted(each, outcome)]
+        if told:
+            tasks.start(self.notices.make(message, [], [], told), self._queue_notices)
+
+    def _queue_notices(self, notices: list[Message] | None, error: BaseException | None) -> None:
+        if notices is None:
+            self.log.warning("bounce", f"cannot make a notice: {error}")
+            return
+        for notice in notices:
+            self.core.store.accept(notice, partial(self._notice_queued, notice))
+
+    def _notice_queued(self, notice: Message, error: BaseException | None) -> None:
+        if error is None:
+            self.core.accepted(notice)
+
+    # --- out
+
+    def _agents(self, programs: dict[str, tuple[str, Log]]) -> dict[str, Agent]:
+        agents: dict[str, Agent] = {}
+        for service in self.config.services:
+            program = service.command
+            if service.type != "unix" or program not in PROGRAMS:
+                continue
+            settings = self.config.settings_for(service)
+            log = self.core.log.named(settings[SYSLOG_NAME])
+            programs[service.name] = (program, log)
+            agents[service.name] = self._agent(service, program, settings, log)
+        for name in ("error", "retry"):  # routing and scheduler use these whatever master.cf says
+            programs.setdefault(name, ("error", self.log))
+            agents.setdefault(name, RetryAgent() if name == "retry" else ErrorAgent())
+        return agents
+
+    def _agent(self, service: Service, program: str, settings: Settings, log: Log) -> Agent:
+        core = self.core
+        name = service.name
+        match program:
+            case "smtp" | "lmtp":
+                hosts = MailHosts(
+                    settings, self.resolver, self.own, self.hosts, log, rng=core.rng, program=program
+                )
+                return SmtpAgent(
+                    settings,
+                    transport=name,
+                    program=program,
+                    hosts=hosts,
+                    log=log,
+                    clock=core.clock,
+                    wheel=core.wheel,
+                    loop=core.loop,
+                    own=self.own.own,
+                    pass_on=self._pass_on,
+                )
+            case "virtual":
+                return VirtualAgent(
+                    settings,
+                    transport=name,
+                    writer=self._writers(),
+                    tables=self.tables,
+                    log=log,
+                    clock=core.clock,
+                )
+            case "local":
+                return LocalAgent(
+                    settings,
+                    transport=name,
+                    tables=self.tables,
+                    log=log,
+                    clock=core.clock,
+                    new_key=self.intake.new_key,
+                    spool=core.store.spool,
+                    expand=self.intake.expand,
+                    addresses=self.own.own,
+                )
+            case "discard":
+                return DiscardAgent()
+            case _:
+                return RetryAgent() if name == "retry" else ErrorAgent()
+
+    def _writers(self) -> Writers:
+        core = self.core
+        if core.writers is None:
+            helper = HelperWriter(core.helper, core.loop) if core.helper is not None else None
+            core.writers = Writers(DirectWriter(core.clock), helper)
+        return core.writers
+
+    def _pass_on(self, job: Job, transport: str, report: Any) -> None:
+        """Hand a job to best_mx_transport."""
+        name, _, nexthop = transport.partition(":")
+        lanes = self.core.transports.get(name)
+        if lanes is None:
+            job.all(Outcome("4.3.0", f"best_mx_transport: no such service in master.cf: {name}"))
+            report(job)
+            return
+        job.nexthop = nexthop or job.nexthop
+        lanes.agent.deliver(job, report)
+
+    def _transports(self, agents: Mapping[str, Agent]) -> dict[str, TransportLanes]:
+        """Return the lanes of each transport; those that exist keep their mail and their windows."""
+        made: dict[str, TransportLanes] = {}
+        for name, agent in agents.items():
+            service = self.config.service(name)
+            limit = self._limit(service)
+            lanes = self.core.transports.get(name)
+            if lanes is None:
+                lanes = TransportLanes(
+                    name, agent, self.settings, limit * self.core.workers, self.core.workers
+                )
+            else:
+                lanes.configure(agent, self.settings, limit * self.core.workers, self.core.workers)
+            made[name] = lanes
+        self.core.transports = made
+        return made

@@ -1,0 +1,217 @@
+"""The life of a worker: opens its queue, builds the stages, listens, obeys the supervisor, stops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from postroad.app.build import Core, Stages, build
+from postroad.app.registry import registry
+from postroad.base import tasks
+from postroad.base.clock import SystemClock
+from postroad.base.config import Config, find_facts, load_texts
+from postroad.base.errors import ConfigurationError, Severity
+from postroad.base.ids import QueueIds, id_of, key_of
+from postroad.base.log import Log, sink_for
+from postroad.base.wheel import Wheel
+from postroad.delivery.mailbox.remote import HelperWriter
+from postroad.model.params import MAILLOG_FILE, MYHOSTNAME, QUEUE_DIRECTORY, SYSLOG_FACILITY, SYSLOG_NAME
+from postroad.net.counts import SharedCounts
+from postroad.scheduler.scheduler import Scheduler
+from postroad.store.sqlite import SqliteStore
+
+FLUSH_DELAY = 0.25  # seconds that a log line waits at most
+SUBMISSION = "submission of local users"
+
+
+def shard_directory(queue_directory: str, number: int | str) -> Path:
+    """Return where a worker's part of the queue is."""
+    return Path(queue_directory) / f"shard-{number}"
+
+
+class Server:
+    """One worker's server, made from the supervisor's first message."""
+
+    def __init__(self, message: dict[str, Any], fds: list[int]) -> None:
+        self._number = int(message["worker"])
+        self._count = int(message["workers"])
+        self._config = _configuration(message)
+        settings = self._config.settings
+        listeners = len(message["listeners"])
+        self._sockets = _sockets(message, fds[:listeners])
+        self._submit = socket.socket(fileno=fds[listeners])
+        counts = SharedCounts(fds[listeners + 1], self._number, self._count)
+        helper = socket.socket(fileno=fds[listeners + 2]) if message["helper"] else None
+        loop = asyncio.get_running_loop()
+        clock = SystemClock()
+        sink = sink_for(settings[MAILLOG_FILE], settings[SYSLOG_FACILITY], settings[MYHOSTNAME])
+        self.log = Log(sink, settings[SYSLOG_NAME])
+        tasks.on_failure(lambda name, error: self.log.error("master", f"task {name}: {error!r}"))
+        queue_directory = settings[QUEUE_DIRECTORY]
+        store = SqliteStore(shard_directory(queue_directory, self._number), clock=clock, log=self.log)
+        self._core = Core(
+            loop=loop,
+            clock=clock,
+            log=self.log,
+            wheel=Wheel(loop),
+            store=store,
+            ids=QueueIds(clock, self._number, store.newest),
+            counts=counts,
+            workers=self._count,
+            helper=helper,
+        )
+        self._stages: Stages | None = None
+        self._flusher: asyncio.TimerHandle | None = None
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Build the stages, take over what former workers left, listen, deliver."""
+        core = self._core
+        stages = self._stages = build(self._config, core)
+        core.scheduler = Scheduler(
+            store=core.store,
+            router=stages.router,
+            transports=stages.transports,
+            outcomes=stages.outcomes,
+            settings=self._config.settings,
+            log=self.log,
+            clock=core.clock,
+        )
+        if self._number == 0:
+            await self._adopt()
+        await stages.listen(self._sockets, self._submit)
+        core.scheduler.start()
+        self._flush()
+
+    async def _adopt(self) -> None:
+        """Take over the shards that no worker of this server owns."""
+        queue_directory = self._config.settings[QUEUE_DIRECTORY]
+        ours = {shard_directory(queue_directory, number).name for number in range(self._count)}
+        for path in _shards(queue_directory):
+            if path.name not in ours:
+                await self._core.store.adopt(path)
+
+    def _flush(self) -> None:
+        self.log.sink.flush()
+        if not self._stopping:
+            self._flusher = self._core.loop.call_later(FLUSH_DELAY, self._flush)
+
+    def take_helper(self, fd: int) -> None:
+        """Use another mailbox helper from now on."""
+        if self._core.writers is not None:
+            self._core.writers.take(HelperWriter(socket.socket(fileno=fd), self._core.loop))
+
+    # --- what the supervisor asks
+
+    async def request(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+        """Do what is asked; the answer goes back to who asked."""
+        verb = request["verb"]
+        if verb == "reload":
+            return await self._reload(request, fds)
+        store, scheduler = self._core.store, self._core.scheduler
+        assert scheduler is not None
+        keys = _keys(request.get("ids"))
+        if request.get("queues"):
+            keys = await self._in_queues(keys, request["queues"])
+        now = self._core.clock.now()
+        verbs: dict[str, Callable[[], Any]] = {
+            "hold": lambda: store.hold(keys),
+            "release": lambda: store.release(keys),
+            "requeue": lambda: store.requeue(keys, now=now),
+            "expire": lambda: store.expire(keys),
+            "flush": lambda: store.flush(keys, now=now),
+            "delete": lambda: store.delete(keys),
+        }
+        changed = await verbs[verb]()
+        if verb in ("release", "requeue", "flush", "expire"):
+            scheduler.flush()
+        return {"changed": [id_of(key) for key in changed]}
+
+    async def _in_queues(self, keys: list[int] | None, queues: Iterable[str]) -> list[int]:
+        wanted = set(queues)
+        scheduler = self._core.scheduler
+        assert scheduler is not None
+        found = []
+        for message in await self._core.store.find(keys):
+            name = "hold" if message.held else "active" if scheduler.is_active(message.key) else "deferred"
+            if name in wanted:
+                found.append(message.key)
+        return found
+
+    async def _reload(self, message: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+        """Obey new settings; sessions that run go on under the old.  ConfigurationError changes nothing."""
+        sockets = _sockets(message, fds)
+        try:
+            config = _configuration(message)
+            stages = build(config, self._core)
+        except Exception:
+            for _service, sock in sockets:
+                sock.close()
+            raise
+        old, self._stages, self._config = self._stages, stages, config
+        scheduler = self._core.scheduler
+        assert scheduler is not None
+        assert old is not None
+        scheduler.configure(stages.router, stages.transports, stages.outcomes, config.settings)
+        old.stop_listening()
+        await stages.listen(sockets, self._submit)
+        tasks.spawn(old.retire(), "retire")
+        return {}
+
+    async def stop(self, seconds: float) -> None:
+        """Stop accepting, finish what is under way, give the leases back; bounded by ``seconds``."""
+        self._stopping = True
+        stages, scheduler = self._stages, self._core.scheduler
+        end = self._core.loop.time() + seconds
+        if stages is not None:
+            stages.stop_listening()
+            await stages.drain_sessions(seconds)
+        if scheduler is not None:
+            await scheduler.drain(max(1.0, end - self._core.loop.time()))
+        if stages is not None:
+            await stages.close_agents()
+        await self._core.store.close()
+        if self._flusher is not None:
+            self._flusher.cancel()
+        self.log.sink.flush()
+
+
+def _configuration(message: dict[str, Any]) -> Config:
+    directory = message["directory"]
+    config = load_texts(message["main"], message["master"], directory, registry(), find_facts(directory))
+    errors = [problem for problem in config.problems if problem.severity is Severity.ERROR]
+    if errors:
+        raise ConfigurationError(errors)
+    return config
+
+
+def _sockets(message: dict[str, Any], fds: list[int]) -> list[tuple[str, socket.socket]]:
+    return [
+        (each["service"], socket.socket(fileno=fd))
+        for each, fd in zip(message["listeners"], fds, strict=True)
+    ]
+
+
+def _keys(ids: list[str] | str | None) -> list[int] | None:
+    """Return the keys of queue ids; None means all.  What is no id of ours is left out."""
+    if ids is None or ids == "ALL":
+        return None
+    found = []
+    for queue_id in ids:
+        try:
+            found.append(key_of(queue_id))
+        except ValueError:
+            continue
+    return found
+
+
+def _shards(queue_directory: str) -> list[Path]:
+    try:
+        names = sorted(os.listdir(queue_directory))  # noqa: PTH208 - names, not paths
+    except OSError:
+        return []
+    return [Path(queue_directory) / name for name in names if name.startswith("shard-")]
