@@ -37,6 +37,7 @@ from postroad.net.counts import SharedCounts
 from postroad.net.hostsfile import HostsFile
 from postroad.net.interfaces import OwnAddresses, own_addresses
 from postroad.net.mailhosts import MailHosts
+from postroad.net.params import SMTPD_PEERNAME_LOOKUP
 from postroad.net.peername import identify
 from postroad.net.resolver import CachingResolver, open_resolver
 from postroad.outcome.notices import Notices, success_wanted
@@ -47,7 +48,6 @@ from postroad.routing.router import Router
 from postroad.scheduler.retry import back_off
 from postroad.scheduler.scheduler import Scheduler
 from postroad.scheduler.transport import TransportLanes
-from postroad.smtpd.params import PEERNAME_LOOKUP
 from postroad.smtpd.service import SmtpdService
 from postroad.store.sqlite import SqliteStore
 from postroad.tables.context import TableContext
@@ -201,8 +201,8 @@ class _Builder:
     def _limit(self, service: Service | None) -> int:
         """Return the worker's part of a service's process limit; 0 for none."""
         settings = self.settings if service is None else self.config.settings_for(service)
-        maxproc = "-" if service is None else service.maxproc
-        limit = settings[DEFAULT_PROCESS_LIMIT] if maxproc == "-" else int(maxproc)
+        maxproc = None if service is None else service.maxproc
+        limit = settings[DEFAULT_PROCESS_LIMIT] if maxproc is None else maxproc
         return max(1, -(-limit // self.core.workers)) if limit else 0
 
     # --- in
@@ -235,7 +235,7 @@ class _Builder:
         )
 
     def _identifier(self, settings: Settings, log: Log) -> Any:
-        enabled = settings[PEERNAME_LOOKUP]
+        enabled = settings[SMTPD_PEERNAME_LOOKUP]
 
         async def known(client: Client) -> None:
             await identify(client, self.resolver, self.hosts, log, enabled=enabled)

@@ -31,6 +31,7 @@ class MailboxHelper:
         self._ends: dict[int, socket.socket] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._stopping = False
+        self._arguments: list[str] = []
         self.configure(config)
 
     def configure(self, config: Config) -> None:

@@ -54,8 +54,9 @@ def endpoints(config: Config) -> tuple[list[Endpoint], list[Problem]]:
 
 def _of(service: Service, settings: Settings) -> Iterable[Endpoint]:
     host, port = _split(service.name)
-    families = _families(settings[INET_PROTOCOLS])
-    hosts = [host] if host else list(settings[INET_INTERFACES])
+    protocols, interfaces = settings[INET_PROTOCOLS], settings[INET_INTERFACES]
+    families = _families(protocols)
+    hosts = [host] if host else list(interfaces)
     for name in hosts:
         for family, address in _addresses(name, families, settings[MYHOSTNAME]):
             yield Endpoint(f"{service.name}/{service.type}", family, address, port, service.where)
@@ -82,9 +83,9 @@ def _families(protocols: Iterable[str]) -> tuple[int, ...]:
 
 
 def _addresses(name: str, families: tuple[int, ...], _hostname: str) -> Iterable[tuple[int, str]]:
-    fixed = {
-        "all": {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"},
-        "loopback-only": {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"},
+    fixed: dict[int, str] | None = {
+        "all": {int(socket.AF_INET): "0.0.0.0", int(socket.AF_INET6): "::"},
+        "loopback-only": {int(socket.AF_INET): "127.0.0.1", int(socket.AF_INET6): "::1"},
     }.get(name)
     if fixed is not None:
         yield from (

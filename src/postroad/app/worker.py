@@ -13,10 +13,10 @@ import socket
 import sys
 from typing import Any
 
-from postroad.app.build import Server
 from postroad.app.channel import Channel, Message
 from postroad.app.ground import Owner
 from postroad.app.preload import preload
+from postroad.app.server import Server
 from postroad.base.errors import ConfigurationError, PostroadError
 from postroad.base.tasks import spawn
 

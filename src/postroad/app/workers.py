@@ -72,7 +72,8 @@ class Worker:
         self.send({"do": "request", "id": number, "request": request}, fds)
         try:
             async with asyncio.timeout(seconds):
-                return await answer
+                found: dict[str, Any] = await answer
+                return found
         except TimeoutError:
             return {"error": f"worker {self.number} (pid {self.pid}) does not answer"}
         finally:

@@ -169,6 +169,10 @@ class Writers:
                 )
             )
 
+    def take(self, helper: Writer) -> None:
+        """Ask another helper from now on: the old one has ended."""
+        self._helper = helper
+
     async def close(self) -> None:
         """Close both."""
         await self._direct.close()
