@@ -118,9 +118,10 @@ def load_texts(main_text: str, master_text: str | None, directory: str, registry
     of_service = {service.key: _settings_of(service, evaluator) for service in services}
     problems += evaluator.problems
     problems += unused(registry, main, services)
+    texts = (main_text, text)
     return Config(
-        directory, evaluator.settings, tuple(services), problems, main, registry, facts, (main_text, text), of_service
-    )  # fmt: skip
+        directory, evaluator.settings, tuple(services), problems, main, registry, facts, texts, of_service
+    )
 
 
 def _settings_of(service: Service, evaluator: Evaluator) -> Settings:

@@ -70,7 +70,7 @@ class Evaluator:
 
         ``facts_of_service`` are ``service_name`` and its like.
         """
-        changed = {name: setting.text for name, setting in overrides.items()} | facts_of_service
+        changed = {**{name: setting.text for name, setting in overrides.items()}, **facts_of_service}
         affected = self._affected(changed)
         if not affected:
             return self.settings

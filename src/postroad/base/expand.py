@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable
+from typing import Any
 
 from postroad.base.maincf import BLANKS
 
@@ -16,7 +17,7 @@ _MACRO = re.compile(r"\$(\$|[A-Za-z0-9_]+|[{(])")
 _NAME = re.compile(r"[A-Za-z0-9_]*")
 _OPERATOR = re.compile(r"[<>!=?+\-*/~&|%]+(?:level)?|")
 _REFERENCE = re.compile(r"\$(?:\$|[{(]?\s*([A-Za-z0-9_]+))")
-_COMPARE: dict[str, Callable[[object, object], bool]] = {
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,

@@ -116,7 +116,7 @@ def default_networks(interfaces: Iterable[Interface], style: str) -> str:
     networks: list[str] = []
     for each in interfaces:
         if style == "host":
-            prefix = each.max_prefixlen
+            prefix: int = each.max_prefixlen
         elif style == "class" and each.version == 4:
             first = each.ip.packed[0]
             prefix = 24 if first >= _CLASS_C else 16 if first >= _CLASS_B else 8

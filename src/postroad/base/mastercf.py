@@ -75,10 +75,6 @@ class Service:
         return f"{self.name}/{self.type}"
 
 
-class _Bad(ValueError):
-    """The line is no service; the message says why."""
-
-
 def words_of(text: str, start: int = 0) -> list[tuple[int, str]]:
     """Split at blanks that stand outside ``{ }``; return (offset, word) pairs, braces kept."""
     words: list[tuple[int, str]] = []
@@ -102,7 +98,7 @@ def words_of(text: str, start: int = 0) -> list[tuple[int, str]]:
 
 
 def unbraced(word: str) -> str:
-    """Return a word without the braces around it; _Bad when something is wrong with them."""
+    """Return a word without the braces around it; ValueError when something is wrong with them."""
     if not word.startswith("{"):
         return word
     depth = 0
@@ -110,9 +106,9 @@ def unbraced(word: str) -> str:
         depth += (char == "{") - (char == "}")
         if depth == 0:
             if at != len(word) - 1:
-                raise _Bad(f"syntax error after '}}' in \"{word}\"")
+                raise ValueError(f"syntax error after '}}' in \"{word}\"")
             return word[1:at].strip(BLANKS)
-    raise _Bad(f"missing '}}' in \"{word}\"")
+    raise ValueError(f"missing '}}' in \"{word}\"")
 
 
 def parse(text: str, file: str = "master.cf") -> tuple[list[Service], list[Problem]]:
@@ -148,7 +144,7 @@ def service_of(line: Line, file: str = "master.cf") -> Service:
     fields = tuple(word for _, word in heads)
     _check_fields(fields)
     if "\0" in text:
-        raise _Bad("null byte in the line")
+        raise ValueError("null byte in the line")
     tail = heads[-1][0] + len(fields[-1])
     words = [(at, unbraced(word)) for at, word in words_of(text, tail)]
 
@@ -176,7 +172,7 @@ def service_of(line: Line, file: str = "master.cf") -> Service:
 
 def _check_fields(fields: tuple[str, ...]) -> None:
     if len(fields) < len(FIELDS):
-        raise _Bad(f'missing "{FIELDS[len(fields)]}" field')
+        raise ValueError(f'missing "{FIELDS[len(fields)]}" field')
     for name, value in zip(FIELDS[1:7], fields[1:7], strict=True):
         if name == "type":
             good = value in TYPES
@@ -187,7 +183,7 @@ def _check_fields(fields: tuple[str, ...]) -> None:
         else:
             good = _YES_NO.fullmatch(value) is not None
         if not good:
-            raise _Bad(f'field "{name}": bad value: "{value}"')
+            raise ValueError(f'field "{name}": bad value: "{value}"')
 
 
 def _split_overrides(words: list[tuple[int, str]], place: Callable[[int], str]) -> tuple[tuple[str, ...], dict[str, Setting]]:  # fmt: skip  # noqa: E501
@@ -209,10 +205,10 @@ def _split_overrides(words: list[tuple[int, str]], place: Callable[[int], str]) 
             continue
         at, text = (offset, word[2:]) if len(word) > 2 else next(rest, (offset, ""))
         if not text:
-            raise _Bad("-o without name=value")
+            raise ValueError("-o without name=value")
         try:
             name, value = split_setting(text)
         except ValueError as error:
-            raise _Bad(f'{error}: "{text}"') from error
+            raise ValueError(f'{error}: "{text}"') from error
         settings[name] = Setting(value, place(at))
     return tuple(args), settings
