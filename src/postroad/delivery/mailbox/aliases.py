@@ -9,7 +9,7 @@ from typing import NamedTuple
 from postroad.mail.address import to_internal
 
 # A member ends at a comma that is not inside quotes, comments or angle brackets.
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|\((?:[^()\\]|\\.)*\)?|<[^>]*>?|\\.|[^",(<\\]+|[,\\]', re.DOTALL)
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|\((?:[^()\\]|\\.)*\)?|<[^>]*>?|\\.|[^",(<\\]+|[,\\]', re.DOTALL)
 _INCLUDE = re.compile(r":include:\s*", re.IGNORECASE)
 
 
@@ -33,14 +33,14 @@ def read_alias(value: str) -> list[Member]:
     """Return the members of an alias's right-hand side, empty ones left out."""
     members: list[Member] = []
     pieces: list[str] = []
-    for token in [*_TOKEN.findall(value), ","]:
-        if token == ",":
+    for piece in [*_PIECE.findall(value), ","]:
+        if piece == ",":
             text = "".join(pieces).strip()
             pieces.clear()
             if text:
                 members.append(_member(text))
-        elif not token.startswith("("):  # a comment
-            pieces.append(token)
+        elif not piece.startswith("("):  # a comment
+            pieces.append(piece)
     return [member for member in members if member.text]
 
 

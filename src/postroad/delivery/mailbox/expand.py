@@ -33,6 +33,22 @@ class Target(NamedTuple):
     sender: str
 
 
+class _Walk:
+    """One expansion under way: the aliases on the way here, those that are done, what was found."""
+
+    __slots__ = ("done", "path", "targets")
+
+    def __init__(self) -> None:
+        self.path: list[str] = []
+        self.done: set[tuple[str, str, str]] = set()
+        self.targets: dict[Target, None] = {}
+
+    @property
+    def name(self) -> str:
+        """Return the alias whose members are looked at, "" before the first."""
+        return self.path[-1] if self.path else ""
+
+
 class Expander:
     """Expands aliases of local recipients, and aliases inside them."""
 
@@ -47,7 +63,8 @@ class Expander:
 
     def names_of(self, address: str) -> tuple[str, str]:
         """Return the folded local part and its extension (with delimiter) of a local address."""
-        local = fold(address).rpartition("@")[0] or fold(address)
+        local, at, rest = fold(address).rpartition("@")
+        local = local if at else rest
         base, extension = self._extensions.strip(local)
         if "/" in extension:  # it would be part of a path somewhere
             return base, ""
@@ -58,62 +75,61 @@ class Expander:
 
         CannotExpandError for an alias that cannot be delivered as a whole; TableUnavailable.
         """
-        found: dict[Target, None] = {}
-        if not await self._follow(address, "", "", 0, found):
+        walk = _Walk()
+        if not await self._follow(address, "", walk):
             return None
-        return list(found)
+        return list(walk.targets)
 
-    async def _follow(
-        self, address: str, above: str, sender: str, depth: int, found: dict[Target, None]
-    ) -> bool:
-        """Add what the address stands for; False when it is no alias.  ``above`` is the alias it is in."""
-        if depth > _DEEPEST:
-            raise CannotExpandError("5.4.6", f"alias database loop for {address}")
+    async def _follow(self, address: str, sender: str, walk: _Walk) -> bool:
+        """Add what the address stands for; False when it is no alias."""
         local, extension = self.names_of(address)
         forms = [(local, "")]
         if extension:
-            kept = extension if self._keep_extension else ""
-            forms.append((local[: -len(extension)], kept))
+            forms.append((local[: -len(extension)], extension if self._keep_extension else ""))
         for name, unmatched in forms:
             # An alias that has its own name in it means the user of that name.
-            if not name or name == above:
+            if not name or name == walk.name:
                 continue
             value = await self._aliases.find(name)
-            if value is not None:
-                await self._members(name, value, unmatched, sender, depth, found)
-                return True
+            if value is None:
+                continue
+            if name in walk.path or len(walk.path) > _DEEPEST:
+                raise CannotExpandError("5.4.6", f"alias database loop for {name}")
+            sender = await self._owner(name) or sender
+            # An alias that many lists have in common is expanded once for each sender.
+            if (name, sender, unmatched) not in walk.done:
+                walk.done.add((name, sender, unmatched))
+                walk.path.append(name)
+                await self._members(value, unmatched, sender, walk)
+                walk.path.pop()
+            return True
         return False
 
-    async def _members(self, name: str, value: str, unmatched: str, sender: str, depth: int, found: dict[Target, None]) -> None:  # fmt: skip  # noqa: E501
-        sender = await self._owner(name) or sender
+    async def _members(self, value: str, unmatched: str, sender: str, walk: _Walk) -> None:
         members = read_alias(value)
         if not members:
             raise CannotExpandError("4.3.0", "alias database unavailable")
         for member in members:
             if member.sort is not Sort.ADDRESS:
                 raise CannotExpandError(
-                    "4.3.0", f"alias {name}: delivery to a {_WORDS[member.sort]} is not supported yet"
+                    "4.3.0", f"alias {walk.name}: delivery to a {_WORDS[member.sort]} is not supported yet"
                 )
-            await self._address(name, self._whole(member.text, unmatched), sender, depth, found)
+            await self._address(self._whole(member.text, unmatched), sender, walk)
 
-    async def _address(
-        self, name: str, address: str, sender: str, depth: int, found: dict[Target, None]
-    ) -> None:
+    async def _address(self, address: str, sender: str, walk: _Walk) -> None:
         if await self._ours.matches(address.rpartition("@")[2]):
-            if await self._follow(address, name, sender, depth + 1, found):
+            if await self._follow(address, sender, walk):
                 return
-            if self.names_of(address)[0] == name:
+            if self.names_of(address)[0] == walk.name:
                 raise CannotExpandError(
-                    "4.3.0", f"alias {name}: mailboxes of system users are not delivered yet"
+                    "4.3.0", f"alias {walk.name}: mailboxes of system users are not delivered yet"
                 )
-        found[Target(address, sender)] = None
-        if len(found) > _MOST:
-            raise CannotExpandError("5.4.6", f"alias {name} has more than {_MOST} addresses")
+        walk.targets[Target(address, sender)] = None
+        if len(walk.targets) > _MOST:
+            raise CannotExpandError("5.4.6", f"alias {walk.name} has more than {_MOST} addresses")
 
     def _whole(self, text: str, unmatched: str) -> str:
-        if text.startswith("\\"):
-            text = text[1:]
-        address = self._rewriter.rewrite(text)
+        address = self._rewriter.rewrite(text.removeprefix("\\"))
         if not unmatched:
             return address
         local, at, domain = address.rpartition("@")
