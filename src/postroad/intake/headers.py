@@ -41,6 +41,8 @@ _ADDRESS = rb"[A-Za-z0-9_+=.-]++@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++"
 _COMPLETE_ONE = rb"[ \t\r\n]*+(?:(?:\"[^\"\\]*+\"|[^\"\\()<>@,;:.\[\]|%!]*+)[ \t\r\n]*+<" + _ADDRESS + rb">|" + _ADDRESS + rb")[ \t\r\n]*+"  # fmt: skip  # noqa: E501
 #: A list of addresses that are complete beyond doubt: nothing in it would be rewritten.
 _COMPLETE = re.compile(_COMPLETE_ONE + rb"(?:," + _COMPLETE_ONE + rb")*+")
+#: The fields that ``complete`` has to know of.
+_NOTABLE = re.compile(rb"\n(" + b"|".join([*_ROLES, b"date", b"message-id"]) + rb"):")
 
 
 def mailbox_lines(content: bytes) -> bytes:
@@ -99,36 +101,35 @@ class HeaderRules:
         """Return whether a header of this context is taken apart and completed: see ``complete``."""
         return context is not None or self._add_always
 
-    def plain(self, header: bytes, queue_id: str) -> bytes:
-        """Return the header of a remote client, cleaned.  RefusedError: too many hops, or too large."""
-        if len(header) > BLOCK_LIMIT:
-            raise RefusedError(HEADER_TOO_BIG)
+    def plain(self, header: bytes, queue_id: str, *, strict: bool = False) -> bytes:
+        """Return the header of a remote client, cleaned.  RefusedError: too many hops, or too large.
+
+        ``strict`` says that no field is known to have a blank in front of its colon.
+        """
         low = b"\n" + header.lower()
-        unusual = (
-            len(header) > self._limit
-            or self._drop_search(low)
-            or b"\nresent-message-id" in low
-            or ((b" :" in low or b"\t:" in low) and _BLANK_COLON.search(header))
-        )
-        if unusual:
+        if self._is_unusual(header, low, strict=strict):
             kept: list[bytes] = []
             seen = self._scan(header, queue_id, kept)
             header = b"".join(kept)
         else:
-            # the Received field that we put in front counts as well
-            self._check_hops(low.count(b"\nreceived:") + 1, queue_id)
-            seen = self._note_message_ids(header, low, queue_id)
+            seen = self._look_through(header, low, queue_id)
         if b"message-id" not in seen:
             self._log.emit(MESSAGE_ID, queue_id, "<>")
         return header
 
-    async def complete(self, header: bytes, job: HeaderJob) -> bytes:
+    async def complete(self, header: bytes, job: HeaderJob, *, strict: bool = False) -> bytes:
         """Return the header cleaned, its addresses rewritten, and what is missing added.
 
         RefusedError: too many hops, too large, or a table could not be asked.
         """
-        if len(header) > BLOCK_LIMIT:
-            raise RefusedError(HEADER_TOO_BIG)
+        low = b"\n" + header.lower()
+        if not self._is_unusual(header, low, strict=strict) and b"\nresent-" not in low:
+            names = self._notable(header, low, job)
+            if names is not None:
+                seen = self._look_through(header, low, job.queue_id)
+                whole = [header]
+                self._add_missing(whole, seen | names, job)
+                return b"".join(whole)
         kept: list[bytes] = []
         seen = self._scan(header, job.queue_id, kept)
         if job.context is not None:
@@ -138,6 +139,36 @@ class HeaderRules:
                     kept[at] = await self._rewritten(raw, role, job)
         self._add_missing(kept, seen, job)
         return b"".join(kept)
+
+    def _is_unusual(self, header: bytes, low: bytes, *, strict: bool) -> bool:
+        """Return whether the header must be taken apart.  RefusedError when it is too large for that."""
+        if len(header) > BLOCK_LIMIT:
+            raise RefusedError(HEADER_TOO_BIG)
+        return bool(
+            len(header) > self._limit
+            or self._drop_search(low)
+            or b"\nresent-message-id" in low
+            or (not strict and _BLANK_COLON.search(header))
+        )
+
+    def _notable(self, header: bytes, low: bytes, job: HeaderJob) -> set[bytes] | None:
+        """Return the names of notable fields; None when an address in them is to be looked at closely."""
+        names: set[bytes] = set()
+        for found in _NOTABLE.finditer(low):
+            name = found[1]
+            names.add(name)
+            role = _ROLES.get(name)
+            if role is None or job.context is None:
+                continue
+            complete = None if self._rules.maps(role) else _COMPLETE.match(header, found.end() - 1)
+            if complete is None or header[complete.end() - 1] != 0x0A:
+                return None
+        return names
+
+    def _look_through(self, header: bytes, low: bytes, queue_id: str) -> set[bytes]:
+        # the Received field that we put in front counts as well
+        self._check_hops(low.count(b"\nreceived:") + 1, queue_id)
+        return self._note_message_ids(header, low, queue_id)
 
     def _check_hops(self, hops: int, queue_id: str) -> None:
         # RFC 5321 6.3
@@ -158,7 +189,10 @@ class HeaderRules:
         return {b"message-id"}
 
     def _note(self, event: Event, queue_id: str, body: bytes) -> None:
-        self._log.emit(event, queue_id, body.replace(b"\r\n", b"\n").strip().decode("utf-8", "replace"))
+        value = body.strip()
+        if b"\n" in value:
+            value = value.replace(b"\r\n", b"\n")
+        self._log.emit(event, queue_id, value.decode("utf-8", "replace"))
 
     def _scan(self, header: bytes, queue_id: str, kept: list[bytes]) -> set[bytes]:
         """Count and note fields, keep all but those to be dropped; return the names that were there."""

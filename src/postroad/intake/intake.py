@@ -20,7 +20,7 @@ from postroad.intake.receiver import Receiver
 from postroad.intake.refusal import WRITE_ERROR, RefusedError
 from postroad.intake.rules import AddressRules
 from postroad.intake.space import Space, free_bytes
-from postroad.mail.header import block_end
+from postroad.mail.header import block_end, strict_end
 from postroad.mail.rewrite import Rewriter
 from postroad.model import params as model
 from postroad.model.message import Content, Message, Recipient
@@ -126,8 +126,8 @@ class Intake:
             return None
         transaction = session.transaction
         envelope = self._envelopes.plain(transaction.sender or "", self._recipients(session))
-        start, used = _header_of(content)
-        header = self._headers.plain(start, id_of(transaction.queue_key))
+        start, used, strict = _header_of(content)
+        header = self._headers.plain(start, id_of(transaction.queue_key), strict=strict)
         return self._prepared(session, envelope, content, (header, used), arrival)
 
     async def prepare(self, session: Session, content: bytes, arrival: float) -> Prepared:
@@ -144,15 +144,15 @@ class Intake:
             envelope = await self._envelopes.mapped(sender, recipients, queue_id)
         else:
             envelope = self._envelopes.plain(sender, recipients)
-        header, used = _header_of(content)
+        header, used, strict = _header_of(content)
         context = True if local else self._remote
         if self._headers.completes(context):
             fullname = str(session.memory.get("fullname", ""))
             date = self._origins.date(arrival)
             job = HeaderJob(queue_id, context, envelope.sender, date, fullname)
-            header = await self._headers.complete(header, job)
+            header = await self._headers.complete(header, job, strict=strict)
         else:
-            header = self._headers.plain(header, queue_id)
+            header = self._headers.plain(header, queue_id, strict=strict)
         return self._prepared(session, envelope, content, (header, used), arrival, local=local)
 
     def message(self, session: Session, prepared: Prepared, content: Content, arrival: float) -> Message:
@@ -203,14 +203,17 @@ class Intake:
         return Prepared(envelope, front, used, wide=not block.isascii(), local=local)
 
 
-def _header_of(content: bytes) -> tuple[bytes, int]:
-    """Return the header, and how many bytes of the content it stands for."""
+def _header_of(content: bytes) -> tuple[bytes, int, bool]:
+    """Return the header, how many bytes of the content it stands for, and whether it is strict."""
+    end = strict_end(content)
+    if end and content.startswith(b"\r\n", end):
+        return content[:end], end, True
     if content[:1] in b">Ff":  # an mbox separator, or From, or nothing at all
         changed = mailbox_lines(content)
         end = block_end(changed)
-        return changed[:end], end - (len(changed) - len(content))
+        return changed[:end], end - (len(changed) - len(content)), False
     end = block_end(content)
-    return content[:end], end
+    return content[:end], end, False
 
 
 def _detected_classes(settings: Settings) -> frozenset[str]:

@@ -66,6 +66,7 @@ def attributes(session: Session) -> dict[str, str]:
     client = session.client
     if client.local_uid is not None:
         return {"rewrite_context": "local"}
+    # a new one for each message: what is added to one must not show in another
     found = {
         "log_client_name": client.name,
         "log_client_address": client.address,

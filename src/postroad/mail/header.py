@@ -14,6 +14,7 @@ from typing import NamedTuple
 # obsolete syntax, which is accepted.
 _FIELD = rb"[!-9;-~]++[ \t]*+:[^\n]*+\n(?:[ \t][^\n]*+\n)*+"
 _BLOCK = re.compile(rb"(?:" + _FIELD + rb")*+")
+_STRICT_BLOCK = re.compile(rb"(?:[!-9;-~]++:[^\n]*+\n(?:[ \t][^\n]*+\n)*+)*+")
 _FIELDS = re.compile(rb"([!-9;-~]++)([ \t]*+):([^\n]*+\n(?:[ \t][^\n]*+\n)*+)")
 
 
@@ -33,6 +34,12 @@ class Field(NamedTuple):
 def block_end(content: bytes) -> int:
     """Return where the header ends: at the empty line, or at the first line that is no field."""
     found = _BLOCK.match(content)
+    return found.end() if found else 0
+
+
+def strict_end(content: bytes) -> int:
+    """Return the same, but end as well at a field with a blank in front of its colon."""
+    found = _STRICT_BLOCK.match(content)
     return found.end() if found else 0
 
 
