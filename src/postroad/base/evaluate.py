@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from postroad.base.errors import Problem
@@ -34,10 +35,10 @@ class Evaluator:
 
     def __init__(self, registry: Registry, facts: Facts, main: Mapping[str, Setting], transports: Iterable[str], others: Callable[[str], str | None] = lambda _name: None) -> None:  # fmt: skip  # noqa: E501
         self._registry = registry
-        self._facts = facts
         self._main = main
         self._transports = frozenset(transports)
         self._others = others
+        self._facts = facts = replace(facts, main={name: setting.text for name, setting in main.items()})
         self._defaults = {param.name: param.default_text(facts) for param in registry}
         self._raw = self._defaults | {name: setting.text for name, setting in main.items()}
         self._values: dict[str, Any] = {}

@@ -14,7 +14,7 @@ every parameter without loading the server:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -42,6 +42,7 @@ class Facts:
     config_directory: str = "/etc/postfix"
     user: str = "root"
     interfaces: tuple[str, ...] = ()
+    main: Mapping[str, str] = field(default_factory=dict)  # what main.cf sets, unexpanded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,7 +185,7 @@ def settings_of(groups: Iterable[Group], facts: Facts | None = None, **texts: st
     """
     from postroad.base.expand import Expander  # noqa: PLC0415 - expand knows the text of main.cf, not we
 
-    facts = facts or Facts()
+    facts = replace(facts or Facts(), main=texts)
     registry = Registry(groups)
     raw = {param.name: param.default_text(facts) for param in registry} | texts
     expander = Expander(raw.get)

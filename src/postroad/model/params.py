@@ -13,7 +13,9 @@ def _myhostname(facts: Facts) -> str:
 
 
 def _mydomain(facts: Facts) -> str:
-    return _myhostname(facts).partition(".")[2]
+    name = facts.main.get("myhostname", "")
+    # myhostname = mail.$mydomain says nothing about the domain: then the machine's own name does.
+    return (_myhostname(facts) if not name or "$" in name else name.strip()).partition(".")[2]
 
 
 # --- who we are
