@@ -67,3 +67,19 @@ def test_a_database_of_a_newer_version_is_refused():
     db.pragma("user_version", 999)
     with pytest.raises(StoreUnavailable, match="newer version"):
         migrate(db)
+
+
+def test_finding_what_is_due_does_not_grow_with_the_queue():
+    db = apsw.Connection(":memory:")
+    migrate(db)
+    plan = db.execute("EXPLAIN QUERY PLAN " + QUEUE["due"], {"now": 0.0, "most": 1}).fetchall()
+    assert [line[3] for line in plan] == ["SEARCH message USING INDEX message_due (due<?)"]
+
+
+@pytest.mark.parametrize("name", ["done", "drop_bodies", "lease", "find"])
+def test_what_names_keys_finds_them_by_key(name):
+    db = apsw.Connection(":memory:")
+    migrate(db)
+    values = {"keys": "[1]", "owner": "", "until": 0.0}
+    plan = " ".join(line[3] for line in db.execute("EXPLAIN QUERY PLAN " + QUEUE[name], values))
+    assert "USING INTEGER PRIMARY KEY" in plan

@@ -166,3 +166,15 @@ async def test_a_settlement_with_a_notice_whose_content_is_unreadable_keeps_the_
     message.recipients[0].done = False
     await sqlite_bench.settle(message, due=clock.now() + 1)
     assert [m.key for m in await sqlite_bench.store.find()] == [message.key]
+
+
+async def test_readers_do_not_keep_the_log_from_being_written_back(sqlite_bench, new):
+    message = await sqlite_bench.accept(new())
+    (found,) = await sqlite_bench.store.find()
+    sqlite_bench.store.content(found)
+    await sqlite_bench.store.count()
+    busy = await sqlite_bench.store._writer.call(
+        lambda: sqlite_bench.store._shard._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    )
+    assert not busy
+    await sqlite_bench.finish(message)

@@ -124,7 +124,7 @@ class SqliteStore:
         return isinstance(content, FileContent) and content.path == self._shard.bodies.path(key)
 
     def _refused(self, change: Change) -> None:
-        """Undo what could not be written: a new message has no lease and no file, an old one is still ours."""
+        """Undo what was not written: a new message has no lease and no file, an old one is still ours."""
         if change.done or change.retry is not None:
             self._leased.add(change.done or change.retry[2])  # type: ignore[index]
         for new in (change, *change.notices):

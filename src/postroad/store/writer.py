@@ -153,13 +153,14 @@ class Writer:
         """Write changes one by one; after some failures in a row the others are given up as well."""
         failures = 0
         for change in changes:
-            if failures < _HOPELESS:
-                failed = self._attempt([change], ended) if len(changes) > 1 or failures else error
-                failures = 0 if failed is None else failures + 1
-                error = failed or error
+            hopeless = failures >= _HOPELESS
+            if not hopeless:
+                failed = self._attempt([change], ended) if len(changes) > 1 else error
                 if failed is None:
+                    failures = 0
                     continue
-            if change.lasting and not isinstance(error, UnreadableContent):
+                failures, error = failures + 1, failed
+            if change.lasting and (hopeless or not isinstance(error, UnreadableContent)):
                 self._kept.append(change)
             else:
                 ended.append((change, unavailable(error)))
