@@ -79,6 +79,34 @@ class Core:
             self.scheduler.add(message)
 
 
+class Doors:
+    """The listeners of one service; they are shut while the service has no room."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+
+    def add(self, sock: socket.socket, service: SmtpdService) -> None:
+        """Add a socket of the service."""
+        self._listeners.append(Listener(sock, service.protocol))
+
+    def shut(self, full: bool) -> None:
+        """Accept nobody while ``full``."""
+        for listener in self._listeners:
+            listener.pause(full)
+
+    async def open(self) -> None:
+        """Accept connections."""
+        for listener in self._listeners:
+            await listener.start()
+
+    async def close(self) -> None:
+        """Accept no more, and give the sockets up."""
+        for listener in self._listeners:
+            await listener.close()
+            listener.socket.close()
+        self._listeners.clear()
+
+
 @dataclass(slots=True)
 class Stages:
     """The stages under one set of settings."""
@@ -89,26 +117,20 @@ class Stages:
     services: Mapping[str, SmtpdService]
     submission: SmtpdService
     agents: Sequence[Agent]
-    limits: Mapping[str, int]
-    listeners: list[Listener] = field(default_factory=list)
+    doors: Mapping[str, Doors]
 
     async def listen(self, sockets: Sequence[tuple[str, socket.socket]], submit: socket.socket) -> None:
         """Accept connections for the services; ``submit`` is the local users' socket."""
-        pairs = [
-            (self.services[name], sock, self.limits[name]) for name, sock in sockets if name in self.services
-        ]
+        for name, sock in sockets:
+            if name in self.services:
+                self.doors[name].add(sock, self.services[name])
         # The socket of local users outlives this set of settings.
-        pairs.append((self.submission, submit.dup(), self.limits[""]))
-        for service, sock, limit in pairs:
-            listener = Listener(sock, service, limit)
-            await listener.start()
-            self.listeners.append(listener)
+        self.doors[""].add(submit.dup(), self.submission)
+        await asyncio.gather(*(doors.open() for doors in self.doors.values()))
 
-    def stop_listening(self) -> None:
+    async def stop_listening(self) -> None:
         """Accept no more."""
-        for listener in self.listeners:
-            listener.close()
-        self.listeners.clear()
+        await asyncio.gather(*(doors.close() for doors in self.doors.values()))
 
     async def drain_sessions(self, seconds: float) -> None:
         """End the sessions: those at their final dot are finished first."""
@@ -158,6 +180,7 @@ class _Builder:
             own=self.own,
             expanded=self._expanded,
         )
+        self.doors: dict[str, Doors] = {}
         self.notices = Notices(
             settings,
             content=core.store.content,
@@ -187,7 +210,7 @@ class _Builder:
             services={each.key: self._smtpd(each) for each in services},
             submission=self._submission(),
             agents=list(agents.values()),
-            limits={"": self._limit(None)} | {each.key: self._limit(each) for each in services},
+            doors=self.doors,
         )
 
     def _tables(self, settings: Settings) -> TableContext:
@@ -231,7 +254,11 @@ class _Builder:
             loop=self.core.loop,
             counts=self.core.counts,
             tables=tables,
+            name=service.name,
             identify=self._identifier(settings, log),
+            has_space=self.intake.has_space,
+            limit=self._limit(service),
+            on_full=self._doors(service.key).shut,
         )
 
     def _identifier(self, settings: Settings, log: Log) -> Any:
@@ -245,7 +272,6 @@ class _Builder:
     def _submission(self) -> SmtpdService:
         return SmtpdService(
             self.settings,
-            policy=None,
             intake=self.intake,
             log=self.log,
             clock=self.core.clock,
@@ -253,9 +279,14 @@ class _Builder:
             loop=self.core.loop,
             counts=self.core.counts,
             tables=self.tables,
-            identify=None,
+            has_space=self.intake.has_space,
+            limit=self._limit(None),
+            on_full=self._doors("").shut,
             local=True,
         )
+
+    def _doors(self, name: str) -> Doors:
+        return self.doors.setdefault(name, Doors())
 
     def _expanded(self, message: Message, recipients: Sequence[Recipient]) -> None:
         """Tell a sender who asked for it that an address became several others (RFC 3461 5.2.7.3)."""
@@ -368,7 +399,7 @@ class _Builder:
                     name, agent, self.settings, limit * self.core.workers, self.core.workers
                 )
             else:
-                lanes.configure(agent, self.settings, limit * self.core.workers, self.core.workers)
+                lanes.configure(agent, self.settings, limit, self.core.workers)
             made[name] = lanes
         self.core.transports = made
         return made

@@ -157,7 +157,7 @@ class Server:
         assert scheduler is not None
         assert old is not None
         scheduler.configure(stages.router, stages.transports, stages.outcomes, config.settings)
-        old.stop_listening()
+        await old.stop_listening()
         await stages.listen(sockets, self._submit)
         tasks.spawn(old.retire(), "retire")
         return {}
@@ -168,7 +168,7 @@ class Server:
         stages, scheduler = self._stages, self._core.scheduler
         end = self._core.loop.time() + seconds
         if stages is not None:
-            stages.stop_listening()
+            await stages.stop_listening()
             await stages.drain_sessions(seconds)
         if scheduler is not None:
             await scheduler.drain(max(1.0, end - self._core.loop.time()))

@@ -15,7 +15,16 @@ class Attempt:
     are those that a notice may have to name.
     """
 
-    __slots__ = ("entered", "failed", "interrupted", "message", "new_messages", "pending", "succeeded", "wall")
+    __slots__ = (
+        "entered",
+        "failed",
+        "interrupted",
+        "message",
+        "new_messages",
+        "pending",
+        "succeeded",
+        "wall",
+    )
 
     def __init__(self, message: Message, entered: float, wall: float) -> None:
         self.message = message

@@ -28,7 +28,7 @@ class TransportLanes:
     """The lanes of one transport.
 
     ``share`` is the number of workers that share the server's limits: each obeys its part, at
-    least one.  ``process_limit`` is master.cf's maxproc, the most deliveries at one time.
+    least one.  ``process_limit`` is our part of master.cf's maxproc, the most deliveries at one time.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class TransportLanes:
     def configure(self, agent: Agent, settings: Settings, process_limit: int, share: int) -> None:
         """Obey these settings from now on; lanes keep their mail and their windows."""
         self.agent = agent
-        self.process_limit = _part(process_limit, share)
+        self.process_limit = process_limit
         self.recipient_limit = settings.transport(RECIPIENTS, self.name)
         self.rate_delay = settings.transport(RATE_DELAY, self.name)
         limit = settings.transport(CONCURRENCY, self.name)
