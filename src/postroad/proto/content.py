@@ -49,6 +49,11 @@ class ContentReader:
         self.rest = b""
         self.size = 0  # of the text returned
 
+    @property
+    def pending(self) -> int:
+        """Return how many bytes are kept back because their line is not complete."""
+        return len(self._tail)
+
     def feed(self, data: bytes) -> bytes:
         """Take bytes as they came; return text that may be handed on."""
         if self._tail:

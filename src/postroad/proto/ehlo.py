@@ -5,24 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 #: What smtpd_discard_ehlo_keywords may name.
-KEYWORDS = frozenset(
-    [
-        "8bitmime",
-        "auth",
-        "chunking",
-        "dsn",
-        "enhancedstatuscodes",
-        "etrn",
-        "pipelining",
-        "silent-discard",
-        "size",
-        "smtputf8",
-        "starttls",
-        "vrfy",
-        "xclient",
-        "xforward",
-    ]
-)
+KEYWORDS = frozenset({
+    "8bitmime", "auth", "chunking", "dsn", "enhancedstatuscodes", "etrn", "pipelining",
+    "silent-discard", "size", "smtputf8", "starttls", "vrfy", "xclient", "xforward",
+})  # fmt: skip
 SILENT = "silent-discard"
 
 

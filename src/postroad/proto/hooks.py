@@ -35,6 +35,7 @@ class Notice(Enum):
     PIPELINING = auto()  # input that came before its time
     BARE_LF = auto()  # a line that ends with LF alone
     DISCARDED_KEYWORDS = auto()
+    TOO_MANY_ERRORS = auto()
 
 
 class Hooks(Protocol):

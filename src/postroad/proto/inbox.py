@@ -9,8 +9,8 @@ PATIENCE = 1 << 20
 class Inbox:
     """Bytes in, lines or counted octets out.  Cutting off a line does not copy what follows it.
 
-    A line of more than ``limit`` bytes is cut there and the rest of it dropped; ``long`` is set when
-    that happens, and ``endless`` when the rest does not come to an end.
+    A line of more than ``limit`` bytes is cut there and the rest of it dropped; ``long`` has its
+    beginning then, and ``endless`` when the rest does not come to an end.
     """
 
     __slots__ = ("_at", "_buffer", "_limit", "_line", "_skipped", "bare", "endless", "long")
@@ -22,7 +22,7 @@ class Inbox:
         self._line = b""  # the beginning of a line that is too long
         self._skipped = 0
         self.bare = False  # the last line ended with LF alone
-        self.long = False
+        self.long = b""
         self.endless = False
 
     def __len__(self) -> int:
@@ -68,7 +68,7 @@ class Inbox:
         if end < 0 and len(buffer) <= limit:
             return None
         self._line, self._buffer = buffer[:limit], buffer[limit:]
-        self.long = True
+        self.long = self._line[:30]
         return self._skip()
 
     def _skip(self) -> bytes | None:

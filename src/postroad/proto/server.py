@@ -31,8 +31,8 @@ class ServerSession:
     __slots__ = (
         "_held", "_later", "_then",
         "accepted", "bare", "chunk", "closed", "counts", "denied", "discards", "errors", "hooks",
-        "improper", "inbox", "junk", "opened", "options", "out", "overshoot", "reader", "refusal", "session", "size", "sleeping",
-        "state", "verb", "waiting", "where",
+        "improper", "inbox", "junk", "opened", "options", "out", "overshoot", "reader", "refusal",
+        "session", "size", "sleeping", "state", "verb", "waiting", "where",
     )  # fmt: skip
 
     def __init__(self, options: ServerOptions, session: Session, hooks: Hooks) -> None:
@@ -96,6 +96,16 @@ class ServerSession:
         self._run()
 
     @property
+    def busy(self) -> bool:
+        """Whether input is kept and not looked at."""
+        return self.waiting or self.sleeping
+
+    @property
+    def received(self) -> int:
+        """Return the bytes of the message that came so far."""
+        return self.size + (self.reader.pending if self.reader is not None else 0)
+
+    @property
     def backlog(self) -> int:
         """Return how many bytes wait to be looked at."""
         return len(self.inbox) + sum(map(len, self._later))
@@ -133,7 +143,9 @@ class ServerSession:
         self._then = None
         self.state = State.CLOSED
         self.reader = self.chunk = None
-        self.drop()
+        if self.opened:  # a transaction at its commit is not opened any more, and is left alone
+            self.opened = False
+            self.hooks.discard()
 
     # -- for the commands
 
@@ -241,13 +253,14 @@ class ServerSession:
     def _run(self) -> None:
         """Go through the input as far as it reaches."""
         while not (self.waiting or self.sleeping or self.closed):
-            if self.reader is not None and self.chunk is None:
+            if self.state is State.CONTENT:
                 if not incoming.read(self):
                     return
             elif self.chunk is not None and not self.chunk.finished:
                 if not self._chunk(self.chunk):
                     return
             elif self.errors >= self.options.hard_errors:
+                self.hooks.notice(Notice.TOO_MANY_ERRORS)
                 self.tell(Reply(421, "4.7.0", f"{self.options.hostname} Error: too many errors"))
             elif not self._line():
                 return
@@ -263,8 +276,8 @@ class ServerSession:
         inbox = self.inbox
         line = inbox.line()
         if inbox.long:
-            inbox.long = False
-            self.hooks.notice(Notice.LONG_LINE)
+            self.hooks.notice(Notice.LONG_LINE, inbox.long.decode("utf-8", "replace"))
+            inbox.long = b""
         if line is not None:
             self._command(line)
         elif inbox.endless:

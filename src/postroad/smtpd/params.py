@@ -2,6 +2,169 @@
 
 from __future__ import annotations
 
+from postroad.base.kinds import BOOL, INT, LIST, RAW, STRING, TIME, choice
 from postroad.base.params import Group
 
 params = Group("smtpd")
+
+# --- the greeting and the commands
+BANNER = params.declare(
+    "smtpd_banner",
+    STRING,
+    "$myhostname ESMTP $mail_name",
+    "The text behind 220 when a client connects; it has to begin with $myhostname.",
+)
+HELO_REQUIRED = params.declare("smtpd_helo_required", BOOL, "no", "Demand HELO or EHLO before MAIL and ETRN.")
+DISABLE_VRFY = params.declare(
+    "disable_vrfy_command", BOOL, "no", "Refuse VRFY, which address harvesters use."
+)
+STRICT_ENVELOPES = params.declare(
+    "strict_rfc821_envelopes",
+    BOOL,
+    "no",
+    "Demand <> around addresses in MAIL and RCPT, and nothing else within.",
+)
+DELAY_OPEN = params.declare(
+    "smtpd_delay_open_until_valid_rcpt",
+    BOOL,
+    "yes",
+    "Give a mail transaction its queue id with its first valid recipient, not with its sender.",
+)
+DISCARD_EHLO = params.declare(
+    "smtpd_discard_ehlo_keywords",
+    LIST,
+    "",
+    "Keywords that the reply to EHLO leaves out; silent-discard keeps that out of the log.",
+)
+DISCARD_EHLO_MAPS = params.declare(
+    "smtpd_discard_ehlo_keyword_address_maps",
+    LIST,
+    "",
+    "Tables of client addresses with the keywords to leave out for them, in place of the list for all.",
+)
+NOOP_COMMANDS = params.declare("smtpd_noop_commands", LIST, "", "Commands that are answered like NOOP.")
+FORBIDDEN_COMMANDS = params.declare(
+    "smtpd_forbidden_commands",
+    LIST,
+    "CONNECT GET POST regexp:{{/^[^A-Z]/ Thrash}}",
+    "Commands of other protocols: the session ends at once.",
+)
+
+# --- limits
+RECIPIENT_LIMIT = params.declare(
+    "smtpd_recipient_limit", INT, "1000", "The most recipients of one message; further ones get 452.", low=1
+)
+RECIPIENT_OVERSHOOT = params.declare(
+    "smtpd_recipient_overshoot_limit",
+    INT,
+    "1000",
+    "How many recipients over the limit a client may name before each is counted as an error.",
+    low=1,
+)
+ERROR_SLEEP = params.declare(
+    "smtpd_error_sleep_time",
+    TIME,
+    "1s",
+    "The pause before each reply once a client has made smtpd_soft_error_limit errors.",
+    low=0,
+)
+SOFT_ERRORS = params.declare(
+    "smtpd_soft_error_limit",
+    INT,
+    "10",
+    "The errors, since the last message, from which on replies are delayed.",
+    low=1,
+)
+HARD_ERRORS = params.declare(
+    "smtpd_hard_error_limit",
+    INT,
+    "${stress?{1}:{20}}",
+    "The errors, since the last message, at which the client is disconnected.",
+    low=1,
+)
+JUNK_LIMIT = params.declare(
+    "smtpd_junk_command_limit",
+    INT,
+    "${stress?{1}:{100}}",
+    "How many NOOP, VRFY, ETRN, RSET, HELO and EHLO are let pass before each is counted as an error.",
+    low=1,
+)
+CONNECTION_COUNT = params.declare(
+    "smtpd_client_connection_count_limit",
+    INT,
+    "50",
+    "The most sessions of one client address at one time; 0 for no limit.",
+    low=0,
+)
+LIMIT_EXCEPTIONS = params.declare(
+    "smtpd_client_event_limit_exceptions",
+    LIST,
+    "${smtpd_client_connection_limit_exceptions:$mynetworks}",
+    "Clients whose sessions are not counted.",
+)
+
+# --- time
+TIMEOUT = params.declare(
+    "smtpd_timeout",
+    TIME,
+    "${stress?{10}:{300}}s",
+    "How long the server waits for the client, when it reads and when it writes.",
+    low=1,
+)
+PER_REQUEST_DEADLINE = params.declare(
+    "smtpd_per_request_deadline",
+    BOOL,
+    "${smtpd_per_record_deadline?{$smtpd_per_record_deadline}:{${stress?{yes}:{no}}}}",
+    "Make smtpd_timeout the limit for a whole command or reply, not for each piece of it.",
+)
+MIN_DATA_RATE = params.declare(
+    "smtpd_min_data_rate",
+    INT,
+    "500",
+    "The bytes a second at which content must come while smtpd_per_request_deadline is in force.",
+    low=1,
+)
+
+# --- smuggling
+FORBID_PIPELINING = params.declare(
+    "smtpd_forbid_unauth_pipelining",
+    BOOL,
+    "no",
+    "Disconnect a client that sends commands before it may.",
+)
+FORBID_BARE_NEWLINE = params.declare(
+    "smtpd_forbid_bare_newline",
+    choice("normalize", "yes", "note", "reject", "no"),
+    "normalize",
+    "Lines that end with a line feed alone: never part of the end of a message (normalize or yes; note logs"
+    " it too), refused (reject), or taken as they are (no).",
+)
+BARE_NEWLINE_EXCLUSIONS = params.declare(
+    "smtpd_forbid_bare_newline_exclusions",
+    LIST,
+    "$mynetworks",
+    "Clients to whom smtpd_forbid_bare_newline does not apply.",
+)
+BARE_NEWLINE_CODE = params.declare(
+    "smtpd_forbid_bare_newline_reject_code",
+    INT,
+    "550",
+    "The code that refuses a line feed on its own; 521 ends the session as well.",
+    low=400,
+    high=599,
+)
+REPLACE_STRAY = params.declare(
+    "cleanup_replace_stray_cr_lf",
+    BOOL,
+    "yes",
+    "Replace a carriage return that ends no line by a space, so that no other server takes it for one.",
+)
+
+# --- refusals
+REJECT_FOOTER = params.declare(
+    "smtpd_reject_footer",
+    RAW,
+    "",
+    "Text behind each 4xx and 5xx reply; $client_address, $client_port, $localtime and $server_name are"
+    " replaced, \\n is a line break, \\c in front keeps the text in the reply's last line.",
+)

@@ -1,0 +1,80 @@
+"""The lines that a session writes to the log, in smtpd(8)'s words."""
+
+from __future__ import annotations
+
+from postroad.base.log import Event
+from postroad.proto.hooks import Notice
+
+_PROGRAM = "smtpd"
+CONNECT = Event(_PROGRAM, "connect from %s", "A client has connected.")
+DISCONNECT = Event(
+    _PROGRAM,
+    "disconnect from %s%s",
+    "A session has ended; each command with how often it was accepted, and of how many when that differs.",
+)
+ACCEPTED = Event(_PROGRAM, "%s: client=%s", "A mail transaction has its queue id.")
+LOCAL = Event("pickup", "%s: uid=%s from=<%s>", "A local user submits a message.")
+REFUSED = Event(_PROGRAM, "%s: %s: %s from %s: %s;%s", "A command was refused.")
+ENDED = Event(
+    _PROGRAM,
+    "%s after %s from %s",
+    "A session ended before its time: lost connection, timeout or too many errors.",
+)
+ENDED_IN_CONTENT = Event(
+    _PROGRAM, "%s after %s (%s bytes) from %s", "A session ended while a message was on its way."
+)
+TOO_MANY_SESSIONS = Event(
+    _PROGRAM,
+    "warning: Connection concurrency limit exceeded: %s from %s for service %s",
+    "A client has more sessions than smtpd_client_connection_count_limit.",
+    urgent=True,
+)
+FAILED = Event(
+    _PROGRAM,
+    "warning: %s: a check of %s failed: %s",
+    "A restriction could not be decided; the client was told to come again.",
+    urgent=True,
+)
+LONG_LINE = Event(
+    _PROGRAM, "warning: %s: request longer than %s: %s...", "A command line is over line_length_limit."
+)
+BAD_ADDRESS = Event(
+    _PROGRAM, "warning: Illegal address syntax from %s in %s command: %s", "An address cannot be read."
+)
+BAD_CHUNK = Event(
+    _PROGRAM, "warning: %s: malformed BDAT command syntax from %s: %s", "A BDAT command cannot be read."
+)
+NULL_CHUNK = Event(_PROGRAM, "warning: %s: null BDAT request from %s", "An empty chunk that is not the last.")
+LARGE_CHUNK = Event(
+    _PROGRAM,
+    "warning: %s: BDAT request from %s exceeds message size limit",
+    "A chunk would make the message larger than message_size_limit.",
+)
+TOO_BIG = Event(
+    _PROGRAM, "warning: %s: queue file size limit exceeded", "A message is over message_size_limit."
+)
+FOREIGN = Event(_PROGRAM, "warning: non-SMTP command from %s: %s", "The client speaks another protocol.")
+PIPELINING = Event(
+    _PROGRAM,
+    "improper command pipelining after %s from %s: %s",
+    "The client sent more before it was its turn.",
+)
+BARE_LF = Event(
+    _PROGRAM, "%s: bare <LF> received from %s", "A message has lines that end with a line feed alone."
+)
+DISCARDING = Event(
+    _PROGRAM, "discarding EHLO keywords: %s", "The reply to EHLO leaves out what the operator takes away."
+)
+
+#: What the machine tells, and the values of its line: q queue id, c client, w where, d detail.
+NOTICES: dict[Notice, tuple[Event, str]] = {
+    Notice.BAD_ADDRESS: (BAD_ADDRESS, "cwd"),
+    Notice.BAD_CHUNK: (BAD_CHUNK, "qcd"),
+    Notice.NULL_CHUNK: (NULL_CHUNK, "qc"),
+    Notice.LARGE_CHUNK: (LARGE_CHUNK, "qc"),
+    Notice.TOO_BIG: (TOO_BIG, "q"),
+    Notice.FOREIGN: (FOREIGN, "cd"),
+    Notice.PIPELINING: (PIPELINING, "wcd"),
+    Notice.BARE_LF: (BARE_LF, "qc"),
+    Notice.DISCARDED_KEYWORDS: (DISCARDING, "d"),
+}

@@ -1,0 +1,246 @@
+"""The machine's questions, put to policy and intake; their answers, and what the log says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from postroad.base.errors import LookupUnavailable, StoreUnavailable, TableUnavailable
+from postroad.base.ids import id_of
+from postroad.base.tasks import start
+from postroad.mail.address import to_external
+from postroad.model.ports import Policy, Receiver
+from postroad.model.reply import Reply
+from postroad.model.session import Session
+from postroad.proto.hooks import PENDING, Answer, Notice
+from postroad.smtpd import events
+
+if TYPE_CHECKING:
+    from postroad.smtpd.connection import Connection
+    from postroad.smtpd.service import SmtpdService
+
+_LOOKUP_FAILED = Reply(451, "4.3.0", "Temporary lookup failure")
+_FAILED = Reply(451, "4.3.0", "Error: internal error")
+_NO_SPACE = Reply(452, "4.3.1", "Insufficient system storage")
+_ABSENT = (TableUnavailable, LookupUnavailable, StoreUnavailable)
+
+
+class SessionHooks:
+    """The hooks of one session; implements ``proto.hooks.Hooks``."""
+
+    __slots__ = ("_answer", "_connection", "_late", "_receiver", "_service", "_session", "candidate", "reason")  # fmt: skip  # noqa: E501
+
+    def __init__(self, service: SmtpdService, session: Session, connection: Connection) -> None:
+        self._service = service
+        self._session = session
+        self._connection = connection
+        self._receiver: Receiver | None = None
+        self._late = False  # the machine waits for an answer
+        self._answer: Answer = None
+        self.candidate = ""  # the recipient that is being looked at
+        self.reason = ""  # why the session ends before its time
+
+    # -- questions to the policy
+
+    def _ask(self, question: Coroutine[Any, Any, Reply | None]) -> Answer:
+        """Put a question.  The answer is often there at once: then no task and no future is made."""
+        self._answer = PENDING
+        start(question, self._settle)
+        return self._now()
+
+    def _now(self) -> Answer:
+        """Return the answer if it is there; else it goes to the connection when it comes."""
+        self._late = self._answer is PENDING
+        return self._answer
+
+    def _deliver(self, reply: Reply | None) -> None:
+        if self._late:
+            self._late = False
+            self._connection.answer(reply)
+        else:
+            self._answer = reply
+
+    def _settle(self, reply: Reply | None, error: BaseException | None) -> None:
+        if error is not None:
+            reply = self._failure(error)
+        if reply is not None and not reply.accepts:
+            self.refused(reply)
+        self._deliver(reply)
+
+    def _failure(self, error: BaseException) -> Reply:
+        """What could not be decided is not accepted, and not refused for good either."""
+        service = self._service
+        service.log.emit(
+            events.FAILED, self._session.client.named_address, self._connection.machine.where, repr(error)
+        )
+        return _LOOKUP_FAILED if isinstance(error, _ABSENT) else _FAILED
+
+    def connect(self) -> Answer:
+        """See ``proto.hooks``; so for all that follow."""
+        policy = self._service.policy
+        return None if policy is None else self._ask(policy.connect(self._session))
+
+    def helo(self) -> Answer:
+        """HELO or EHLO."""
+        policy = self._service.policy
+        return None if policy is None else self._ask(policy.helo(self._session))
+
+    def mail(self) -> Answer:
+        """MAIL; when it is accepted there must be room for the message."""
+        self.candidate = ""
+        if self._service.policy is not None:
+            return self._ask(self._mail(self._service.policy))
+        if self._service.has_space(self._session.transaction.size):
+            return None
+        self.refused(_NO_SPACE)
+        return _NO_SPACE
+
+    async def _mail(self, policy: Policy) -> Reply | None:
+        reply = await policy.mail(self._session)
+        if reply is None and not self._service.has_space(self._session.transaction.size):
+            return _NO_SPACE
+        return reply
+
+    def recipient(self, address: str) -> Answer:
+        """RCPT."""
+        self.candidate = address
+        policy = self._service.policy
+        return None if policy is None else self._ask(policy.recipient(self._session, address))
+
+    def verify(self, address: str) -> Answer:
+        """VRFY."""
+        self.candidate = address
+        policy = self._service.policy
+        return None if policy is None else self._ask(policy.verify(self._session, address))
+
+    def etrn(self, domain: str) -> Answer:
+        """ETRN: when the policy has nothing against it, the service's own answer."""
+        self.candidate = ""
+        return self._ask(self._etrn(domain))
+
+    async def _etrn(self, domain: str) -> Reply | None:
+        service = self._service
+        reply = await service.policy.etrn(self._session, domain) if service.policy is not None else None
+        if reply is not None or service.etrn is None:
+            return reply
+        return await service.etrn(domain)
+
+    def data(self) -> Answer:
+        """DATA or the first BDAT.  With several recipients the log names none of them."""
+        recipients = self._session.transaction.recipients
+        self.candidate = recipients[0].address if len(recipients) == 1 else ""
+        policy = self._service.policy
+        return None if policy is None else self._ask(policy.data(self._session))
+
+    def starttls(self) -> Answer:
+        """STARTTLS is not offered."""
+        return None
+
+    def auth(self, words: list[str]) -> Answer:
+        """AUTH is not offered."""
+        del words
+        return None
+
+    # -- the message
+
+    def open(self) -> None:
+        """Get a queue id, and say whose message it is."""
+        service, session = self._service, self._session
+        self._receiver = service.intake.open(session)
+        queue_id = id_of(session.transaction.queue_key)
+        if service.local:
+            sender = to_external(session.transaction.sender or "")
+            service.log.emit(events.LOCAL, queue_id, session.client.local_uid, sender)
+        else:
+            service.log.emit(events.ACCEPTED, queue_id, session.client.named_address)
+
+    def content(self, piece: bytes) -> None:
+        """Hand a piece of the message on."""
+        if self._receiver is not None:
+            self._receiver.feed(piece)
+
+    def message(self, size: int) -> Answer:
+        """The end of data: the policy's word, then the queue's."""
+        self._answer = PENDING
+        if self._service.policy is None:
+            self._commit()
+        else:
+            start(self._service.policy.end_of_data(self._session, size), self._judge)
+        return self._now()
+
+    def _judge(self, reply: Reply | None, error: BaseException | None) -> None:
+        if error is not None:
+            reply = self._failure(error)
+        if reply is not None and not reply.accepts:
+            self.refused(reply)
+        elif not self._connection.machine.closed:
+            self._commit()
+            return
+        self.discard()
+        self._deliver(reply)
+
+    def _commit(self) -> None:
+        receiver, self._receiver = self._receiver, None
+        if receiver is None:
+            self._deliver(_FAILED)
+        else:
+            receiver.commit(self._deliver)
+
+    def discard(self) -> None:
+        """The message is not to be."""
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.abort()
+
+    # -- words
+
+    def is_noop(self, word: str) -> bool:
+        """Whether the word is among smtpd_noop_commands."""
+        return self._service.is_noop(word)
+
+    def is_forbidden(self, word: str) -> bool:
+        """Whether the word is among smtpd_forbidden_commands."""
+        return self._service.is_forbidden(word)
+
+    # -- the log
+
+    @property
+    def queue_id(self) -> str:
+        """Return the transaction's queue id, or what stands for it."""
+        key = self._session.transaction.queue_key
+        return id_of(key) if key else "NOQUEUE"
+
+    def refused(self, reply: Reply) -> None:
+        """Log a refusal."""
+        session = self._session
+        tail = [""]
+        if session.transaction.sender is not None:
+            tail.append(f"from=<{to_external(session.transaction.sender)}>")
+        where = self._connection.machine.where
+        if self.candidate and where not in ("MAIL", "HELO", "EHLO", "ETRN", "CONNECT"):
+            tail.append(f"to=<{to_external(self.candidate)}>")
+        tail.append(f"proto={session.protocol}")
+        if session.helo:
+            tail.append(f"helo=<{session.helo}>")
+        self._service.log.emit(
+            events.REFUSED,
+            self.queue_id, "reject", where, session.client.named_address, reply.line(), " ".join(tail),
+        )  # fmt: skip
+
+    def footer(self, reply: Reply) -> Reply:
+        """Add smtpd_reject_footer."""
+        footer = self._service.footer
+        return reply if footer is None else footer.add(reply, self._session.client)
+
+    def notice(self, notice: Notice, detail: str = "") -> None:
+        """Log what the machine has to tell."""
+        service = self._service
+        client = self._session.client.named_address
+        if notice is Notice.TOO_MANY_ERRORS:
+            self.reason = "too many errors"
+        elif notice is Notice.LONG_LINE:
+            service.log.emit(events.LONG_LINE, client, service.options.line_limit, detail)
+        else:
+            event, values = events.NOTICES[notice]
+            facts = {"q": self.queue_id, "c": client, "w": self._connection.machine.where, "d": detail}
+            service.log.emit(event, *(facts[value] for value in values))

@@ -1,0 +1,195 @@
+"""An smtpd service: what its sessions share, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from postroad.base.clock import Clock
+from postroad.base.log import Log
+from postroad.base.params import Param, Settings
+from postroad.base.wheel import Wheel
+from postroad.model import params as model
+from postroad.model.client import Client
+from postroad.model.ports import Intake, Policy
+from postroad.model.reply import Reply
+from postroad.proto.ehlo import discards
+from postroad.smtpd import params as p
+from postroad.smtpd.connection import Connection
+from postroad.smtpd.footer import Footer
+from postroad.smtpd.limits import Counts, LocalCounts, Seats
+from postroad.smtpd.settings import options_of
+from postroad.tables.context import TableContext
+from postroad.tables.maps import Maps
+from postroad.tables.matchlist import AddressList, StringList, parents_of
+
+#: What is read from a socket at once; all sessions share one buffer of this size.
+_BUFFER = 1 << 16
+Identify = Callable[[Client], Awaitable[None]]
+Etrn = Callable[[str], Awaitable[Reply | None]]
+
+
+def _anything_fits(size: int) -> bool:
+    """The answer of a service that was not told whom to ask for room."""
+    del size
+    return True
+
+
+class SmtpdService:
+    """Makes the protocols of one service and knows its sessions.
+
+    ``policy`` None lets everything pass, and ``local`` serves sendmail(1) on a UNIX socket: the
+    other end's credentials are its identity.  ``identify`` fills in a client's name.  ``has_space``
+    says whether there is room for a message of so many bytes.  ``limit`` is the most sessions at
+    one time (0: any number); further clients wait, and ``on_full`` hears of that.  ValueError for
+    settings that cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        intake: Intake,
+        log: Log,
+        clock: Clock,
+        wheel: Wheel,
+        loop: asyncio.AbstractEventLoop,
+        tables: TableContext,
+        policy: Policy | None = None,
+        name: str = "smtp",
+        identify: Identify | None = None,
+        counts: Counts | None = None,
+        has_space: Callable[[int], bool] = _anything_fits,
+        etrn: Etrn | None = None,
+        limit: int = 0,
+        on_full: Callable[[bool], None] | None = None,
+        local: bool = False,
+    ) -> None:
+        self.name = name
+        self.local = local
+        self.policy = policy
+        self.intake = intake
+        self.log = log.named(settings[model.SYSLOG_NAME])
+        self.wheel = wheel
+        self.loop = loop
+        self.identify = identify
+        self.counts: Counts = counts if counts is not None else LocalCounts()
+        self.has_space = has_space
+        self.etrn = etrn
+        self.options = options_of(settings, local=local)
+        self.timeout = float(settings[p.TIMEOUT])
+        self.whole_requests = settings[p.PER_REQUEST_DEADLINE]
+        self.data_rate = settings[p.MIN_DATA_RATE]
+        self.connection_limit = 0 if local else settings[p.CONNECTION_COUNT]
+        self.buffer = memoryview(bytearray(_BUFFER))
+        self.farewell = Reply(421, "4.3.2", f"{self.options.hostname} Service shutting down")
+        footer = settings[p.REJECT_FOOTER]
+        self.footer = Footer(footer, self.options.hostname, clock, _stamp) if footer else None
+
+        def listed(param: Param[tuple[str, ...]]) -> tuple[str, ...]:
+            return settings[param]
+
+        self._discards = discards(listed(p.DISCARD_EHLO))
+        self._discard_maps = Maps(listed(p.DISCARD_EHLO_MAPS), tables)
+        self._noop = StringList(listed(p.NOOP_COMMANDS), tables)
+        self._forbidden = StringList(listed(p.FORBIDDEN_COMMANDS), tables)
+        parents = parents_of(settings, model.MYNETWORKS.name)
+        self._uncounted = AddressList(listed(p.LIMIT_EXCEPTIONS), tables, parents=parents)
+        self._bare_exclusions = AddressList(listed(p.BARE_NEWLINE_EXCLUSIONS), tables, parents=parents)
+        self._seats = Seats(limit, on_full or _nobody_minds)
+        self._sessions: set[Connection] = set()
+        self._empty: asyncio.Future[None] | None = None
+        self._stopping = False
+
+    def protocol(self) -> asyncio.BufferedProtocol:
+        """Return the protocol of a new connection."""
+        return Connection(self)
+
+    # -- for the sessions
+
+    def enter(self, connection: Connection) -> bool:
+        """Note a connection; False when it has to wait for its turn."""
+        self._sessions.add(connection)
+        if self._stopping:
+            self.loop.call_soon(connection.cut)
+            return False
+        return self._seats.enter(connection)
+
+    def leave(self, connection: Connection, counted: str) -> None:
+        """Forget a connection."""
+        if connection in self._sessions:
+            self._sessions.discard(connection)
+            self._seats.leave(connection)
+            if counted:
+                self.counts.leave(counted)
+        if not self._sessions and self._empty is not None and not self._empty.done():
+            self._empty.set_result(None)
+
+    async def is_uncounted(self, client: Client) -> bool:
+        """Whether smtpd_client_event_limit_exceptions has the client."""
+        return await self._uncounted.matches(client.address, client.name)
+
+    async def bare_newline_allowed(self, client: Client) -> bool:
+        """Whether smtpd_forbid_bare_newline_exclusions has the client."""
+        return await self._bare_exclusions.matches(client.address, client.name)
+
+    async def discards_of(self, client: Client) -> frozenset[str]:
+        """Return the EHLO keywords that this client is not told; TableUnavailable when it is not known."""
+        if not self._discard_maps:
+            return self._discards
+        words = await self._discard_maps.find(client.address)
+        if words is None:
+            return self._discards
+        try:
+            return discards(words.replace(",", " ").split())
+        except ValueError as error:
+            self.log.warning("smtpd", f"{p.DISCARD_EHLO_MAPS.name}: {client.address}: {error}")
+            return self._discards
+
+    def is_noop(self, word: str) -> bool:
+        """Whether smtpd_noop_commands has the word."""
+        return self._listed(self._noop, word)
+
+    def is_forbidden(self, word: str) -> bool:
+        """Whether smtpd_forbidden_commands has the word."""
+        return self._listed(self._forbidden, word)
+
+    def _listed(self, members: StringList, word: str) -> bool:
+        """Ask a list of words.  A table that has to be waited for, or fails, is passed over."""
+        try:
+            return members.now and members.matches_now(word)
+        except Exception as error:  # noqa: BLE001 - not worth a session, as in Postfix
+            self.log.warning("smtpd", f"list of commands: {error}")
+            return False
+
+    # -- the end
+
+    @property
+    def sessions(self) -> int:
+        """Return how many connections there are, those that wait for their turn included."""
+        return len(self._sessions)
+
+    def stop_accepting(self) -> None:
+        """Turn new clients away, and end each session that is not inside a transaction."""
+        self._stopping = True
+        for connection in tuple(self._sessions):
+            connection.drain()
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until the last session ended; after so many seconds those that are left are cut off."""
+        self.stop_accepting()
+        if self._sessions:
+            self._empty = self.loop.create_future()
+            await asyncio.wait([self._empty], timeout=seconds)
+        for connection in tuple(self._sessions):
+            connection.cut()
+
+
+def _nobody_minds(full: bool) -> None:
+    """Hear that somebody waits, and do nothing about it."""
+    del full
+
+
+def _stamp(now: float) -> str:
+    return time.strftime("%b %e %H:%M:%S", time.localtime(now))

@@ -1,0 +1,26 @@
+"""The end of a session in one line: each command, and how often it was accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from postroad.proto.machine import Verb
+
+_NAMES = [verb.name.lower() for verb in Verb if verb is not Verb.END]
+
+
+def counts_text(accepted: Sequence[int], total: Sequence[int]) -> str:
+    """Return `` ehlo=1 mail=1/2 commands=2/3``; both sequences are indexed by ``Verb``."""
+    parts = [""]
+    good = asked = 0
+    for verb, name in enumerate(_NAMES):
+        if total[verb]:
+            parts.append(_share(name, accepted[verb], total[verb]))
+            good += accepted[verb]
+            asked += total[verb]
+    parts.append(_share("commands", good, asked))
+    return " ".join(parts)
+
+
+def _share(name: str, good: int, total: int) -> str:
+    return f"{name}={good}" if good == total else f"{name}={good}/{total}"
