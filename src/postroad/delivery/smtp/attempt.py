@@ -54,8 +54,6 @@ UNAVAILABLE = "server unavailable or unable to receive mail"
 class Attempt:
     """Brings a parcel to its end.
 
-    ``tried`` are addresses not to try again: a kept connection to them has carried the parcel, and
-    the outcomes it has now stand unless another host has a better one.
     ``then(attempt)`` is called once; ``elsewhere`` is set when best_mx_transport is to deliver.
     """
 
@@ -83,7 +81,7 @@ class Attempt:
         self._then = then
         self._why: Outcome | None = None
         self._complete = False  # some host has been through a whole session with us
-        self._tried = ""
+        self._tried: tuple[str, int] | None = None  # where a kept connection has carried the parcel to
         self._looped = False
         self._suspect: Outcome | None = None  # the last session's failure of the site
         self.lane = lane
@@ -93,11 +91,14 @@ class Attempt:
         self.elsewhere = ""
 
     def after(self, carrier: Carrier) -> None:
-        """Go on where a kept connection has left some recipients."""
+        """Go on where a kept connection has left some recipients: with other hosts, if there are any.
+
+        The outcomes that the recipients have now stand unless another host has something to say.
+        """
         parcel = self.parcel
         parcel.settle()
         self.left = parcel.soft(bounces_too=self._context.soft_bounce)
-        self._tried = carrier.peer.address
+        self._tried = (carrier.peer.address, carrier.peer.port)
         self._complete = parcel.site_failure is None
         self._suspect = parcel.site_failure
         self._note_kept(parcel)
@@ -158,14 +159,16 @@ class Attempt:
         best: dict[int, int] = {}
         for host in hosts:
             best.setdefault(host.site, host.preference)
-            if host.address == self._tried:
+            if (host.address, host.port) == self._tried:
                 sessions[host.site] = 1
-        for number, host in enumerate(hosts):
+        untried = [host for host in hosts if (host.address, host.port) != self._tried]
+        for number, host in enumerate(untried):
             site = host.site
-            if not self.left or host.address == self._tried or (limit and sessions.get(site, 0) >= limit):
+            if not self.left or (limit and sessions.get(site, 0) >= limit):
                 continue
-            others = [h for h in hosts[number + 1 :] if h.address != self._tried]
-            more = any(h.site != site or not limit or sessions.get(site, 0) + 1 < limit for h in others)
+            others = untried[number + 1 :]
+            exhausts = limit and sessions.get(site, 0) + 1 >= limit
+            more = any(not exhausts or other.site != site for other in others)
             peer = Peer(host.name, host.address, host.port, host.preference == best[site], destination)
             if await self._host(peer, final=last and not more, alone=last and not others):
                 sessions[site] = sessions.get(site, 0) + 1
