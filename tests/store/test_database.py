@@ -1,7 +1,8 @@
 import apsw
 import pytest
 
-from postroad.store.database import connect, connect_reader, first, rows
+from postroad.base.errors import StoreUnavailable
+from postroad.store.database import connect, connect_reader, first, rows, transaction
 
 
 def test_every_connection_syncs_what_it_commits(tmp_path):
@@ -28,3 +29,13 @@ def test_a_reader_sees_what_is_committed_and_changes_nothing(tmp_path):
 def test_a_reader_does_not_make_a_database(tmp_path):
     with pytest.raises(apsw.CantOpenError):
         connect_reader(tmp_path / "none.db")
+
+
+def test_a_transaction_is_whole_or_undone(tmp_path):
+    db = connect(tmp_path / "q.db")
+    db.execute("CREATE TABLE t (a UNIQUE)")
+    with transaction(db):
+        db.execute("INSERT INTO t VALUES (1)")
+    with pytest.raises(StoreUnavailable, match="UNIQUE"), transaction(db):
+        db.execute("INSERT INTO t VALUES (2); INSERT INTO t VALUES (1)")
+    assert first(db, "SELECT a FROM t") == [1]

@@ -163,3 +163,11 @@ def test_what_root_does_leaves_the_shard_to_its_owner(tmp_path, new):
     shard.close()
     owners = {entry.name: entry.stat().st_uid for entry in os.scandir(path)}
     assert set(owners.values()) == {65534}, owners
+
+
+@pytest.mark.parametrize("verb", ["hold", "release", "expire", "delete"])
+def test_a_database_that_fails_is_told_as_such(shard, new, verb):
+    shard.write([queued(shard, new(), held=verb == "release")])
+    shard._db.pragma("query_only", value=True)
+    with pytest.raises(StoreUnavailable):
+        getattr(shard, verb)(None)

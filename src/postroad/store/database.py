@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import apsw
+
+from postroad.base.errors import StoreUnavailable
 
 _PAGE = 8192  # bytes; of 4096, 8192 and 16384 the one that costs least with messages of 1 to 10 KiB
 _CHECKPOINT = 32 << 20  # bytes of log before it is written back
@@ -33,6 +36,16 @@ def connect_reader(path: Path) -> apsw.Connection:
     db.set_busy_timeout(10_000)
     db.pragma("query_only", value=True)
     return db
+
+
+@contextmanager
+def transaction(db: apsw.Connection) -> Iterator[None]:
+    """Commit what is done inside, or undo it all.  StoreUnavailable when the database fails."""
+    try:
+        with db:
+            yield
+    except apsw.Error as error:
+        raise StoreUnavailable(f"queue file write error: {error}") from error
 
 
 def rows(db: apsw.Connection, sql: str, values: Mapping[str, Any] | None = None) -> list[Any]:

@@ -19,7 +19,7 @@ from postroad.base.ids import id_of
 from postroad.model.message import Message
 from postroad.store.body import Bodies, whole
 from postroad.store.change import Change
-from postroad.store.database import connect, first, rows
+from postroad.store.database import connect, first, rows, transaction
 from postroad.store.envelope import DamagedEnvelope
 from postroad.store.lock import ShardLock
 from postroad.store.row import listed, message_of
@@ -70,7 +70,7 @@ class Shard:
 
     def return_leases(self, now: float) -> int:
         """Make what a dead process (or this one, at its end) had leased due now.  Return how many."""
-        with self._db:
+        with transaction(self._db):
             self._db.execute(QUEUE["return_leases"], {"now": now})
             count = int(self._db.changes())
             buried = first(self._db, QUEUE["buried"])
@@ -170,7 +170,7 @@ class Shard:
     def claim(self, now: float, until: float, owner: str, most: int) -> list[Message]:
         """Lease what is due, earliest first.  A row that cannot be read is moved aside."""
         found = []
-        with self._db:
+        with transaction(self._db):
             for row in rows(self._db, QUEUE["due"], {"now": now, "most": most}):
                 message = self._readable(row, now)
                 if message is not None:
@@ -190,7 +190,7 @@ class Shard:
 
     def quarantine(self, key: int, reason: str, now: float) -> None:
         """Move a message to the table ``corrupt``; its file, if it has one, stays for a person to look at."""
-        with self._db:
+        with transaction(self._db):
             self._db.execute(QUEUE["quarantine"], {"key": key, "reason": reason, "now": now})
             self._remove([key])
         if key in self.bodies.keys:
@@ -212,7 +212,7 @@ class Shard:
 
     def requeue(self, keys: Iterable[int] | None, now: float) -> list[int]:
         """Make due now and release; one that is being delivered is tried again at once if it is deferred."""
-        with self._db:
+        with transaction(self._db):
             changed = rows(self._db, QUEUE["requeue"], {"keys": _listed(keys), "now": now})
         self._again.update((key, now) for key, leased in changed if leased)
         return sorted(key for key, _leased in changed)
@@ -228,7 +228,7 @@ class Shard:
     def delete(self, keys: Iterable[int] | None) -> list[int]:
         """Remove at once, or, what is being delivered, when that has ended."""
         which = {"keys": _listed(keys)}
-        with self._db:
+        with transaction(self._db):
             buried = first(self._db, QUEUE["bury"], which)
             gone = first(self._db, QUEUE["delete"], which)
             self._db.execute(QUEUE["drop_bodies"], {"keys": listed(gone)})
@@ -237,7 +237,7 @@ class Shard:
         return sorted(buried + gone)
 
     def _change(self, name: str, keys: Iterable[int] | None, **values: float) -> list[int]:
-        with self._db:
+        with transaction(self._db):
             changed = first(self._db, QUEUE[name], {"keys": _listed(keys), **values})
         return sorted(changed)
 
@@ -257,12 +257,12 @@ class Shard:
                 self._take_file(source, key)
             if files:
                 self.bodies.sync(files)
-            with self._db:
+            with transaction(self._db):
                 self._db.executemany(QUEUE["adopt"], [(row[0], row[1], "", *row[2:5]) for row in found])
                 self._db.executemany(
                     QUEUE["adopt_body"], [(row[0], row[5]) for row in found if row[5] is not None]
                 )
-            with source._db:
+            with transaction(source._db):
                 source._remove(keys)
             source._forget(keys)
             moved += len(keys)

@@ -52,13 +52,17 @@ class SqliteStore:
         now = clock.now()
         self.owner = f"{os.uname().nodename}:{os.getpid()}:{now:.6f}"
         self._shard = shard = Shard(Path(directory))
-        returned = shard.return_leases(now)
-        shard.check(now)
+        try:
+            returned = shard.return_leases(now)
+            shard.check(now)
+            self.newest = shard.newest()
+            self._reader = ShardReader(shard.directory)
+        except StoreUnavailable:
+            shard.close()
+            raise
         if returned:
             log.emit(RETURNED, shard.directory.name, returned)
         self._report_damaged()
-        self.newest = shard.newest()
-        self._reader = ShardReader(shard.directory)
         self._writer = Writer(shard.write, asyncio.get_running_loop(), self._trouble, self._refused, pause)
 
     # --- sessions and attempts
