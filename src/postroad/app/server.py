@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ class Server:
         sink = sink_for(settings[MAILLOG_FILE], settings[SYSLOG_FACILITY], settings[MYHOSTNAME])
         self.log = Log(sink, settings[SYSLOG_NAME])
         tasks.on_failure(lambda name, error: self.log.error("master", f"task {name}: {error!r}"))
+        loop.set_exception_handler(self._unexpected)
         queue_directory = settings[QUEUE_DIRECTORY]
         store = SqliteStore(shard_directory(queue_directory, self._number), clock=clock, log=self.log)
         self._core = Core(
@@ -94,6 +96,12 @@ class Server:
         for path in _shards(queue_directory):
             if path.name not in ours:
                 await self._core.store.adopt(path)
+
+    def _unexpected(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log what no code of ours caught, with its place: it is a defect, and mail must not stop for it."""
+        error = context.get("exception")
+        lines = traceback.format_exception(error) if error is not None else []
+        self.log.error("master", f"unexpected: {context.get('message')}: {' | '.join(lines).strip()}")
 
     def _flush(self) -> None:
         self.log.sink.flush()
