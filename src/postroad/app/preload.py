@@ -6,6 +6,7 @@ that Python is installed in.
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import pkgutil
 
@@ -17,5 +18,6 @@ def preload() -> None:
         if name.startswith("dns."):
             for module in pkgutil.iter_modules(package.__path__, name + "."):
                 importlib.import_module(module.name)
-    for codec in ("ascii", "latin-1", "utf-8", "idna", "unicode_escape"):
-        "".encode(codec)
+    # Encoding a short text takes a way around the codec's module, and does not load it.
+    for codec in ("ascii", "latin-1", "utf-8", "idna", "punycode", "unicode_escape", "utf-16", "cp1252"):
+        codecs.lookup(codec)
