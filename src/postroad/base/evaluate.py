@@ -14,6 +14,7 @@ from postroad.base.maincf import Setting
 from postroad.base.params import Facts, Param, Registry, Settings
 
 NETWORKS = "mynetworks_default"
+HOSTNAME, DOMAIN, LOCAL_DOMAIN = "myhostname", "mydomain", "localdomain"
 _NETWORKS_NEED = ("mynetworks_style", "inet_interfaces", "inet_protocols")
 _SERVICE_FACTS = frozenset({"service_name", "process_name"})
 #: Texts for which Postfix demands at least one character.
@@ -41,12 +42,21 @@ class Evaluator:
         self._facts = facts = replace(facts, main={name: setting.text for name, setting in main.items()})
         self._defaults = {param.name: param.default_text(facts) for param in registry}
         self._raw = self._defaults | {name: setting.text for name, setting in main.items()}
+        self._name_host()
         self._values: dict[str, Any] = {}
         self._texts: dict[str, str] = {}
         self._dependents: dict[str, list[str]] | None = None
         self._refused: list[Problem] = []
         self._derived: list[Problem] = []  # of a default, because of a setting that it refers to
         self.settings = self._evaluate_all()
+
+    def _name_host(self) -> None:
+        """Settle myhostname and mydomain, each of which the other's default depends on."""
+        if HOSTNAME not in self._main and HOSTNAME in self._raw and "." not in self._facts.hostname:
+            domain = self._main[DOMAIN].text if DOMAIN in self._main else LOCAL_DOMAIN
+            self._raw[HOSTNAME] = f"{self._facts.hostname}.{domain}"
+        if DOMAIN not in self._main:
+            self._raw.pop(DOMAIN, None)  # it follows myhostname, a service's own included
 
     @property
     def problems(self) -> list[Problem]:
@@ -66,6 +76,14 @@ class Evaluator:
             param = found[0].member(found[1])
         return param
 
+    def raw(self, name: str) -> str:
+        """Return a name's text before expansion, its default if it is not set."""
+        return self._raw.get(name, "")
+
+    def expanded(self, name: str) -> str:
+        """Return what ``$name`` stands for.  ExpansionError when it cannot be expanded."""
+        return self._expander(self._raw).value(name)
+
     def override(self, overrides: Mapping[str, Setting], facts_of_service: Mapping[str, str]) -> Settings:
         """Return the settings of one service; only what its overrides touch is worked out again.
 
@@ -84,6 +102,8 @@ class Evaluator:
         """Return the changed names and every name whose value refers to one of them."""
         if self._dependents is None:
             self._dependents = {need: [NETWORKS] for need in _NETWORKS_NEED}
+            if DOMAIN not in self._main:
+                self._dependents[HOSTNAME] = [DOMAIN]
             for name, text in self._raw.items():
                 for needed in names_in(text):
                     self._dependents.setdefault(needed, []).append(name)
@@ -93,16 +113,15 @@ class Evaluator:
         return affected
 
     def _evaluate_all(self) -> Settings:
-        self._evaluate(self._raw, self._raw, self._main, self._values, self._texts)
+        names = dict.fromkeys([*self._raw, *self._defaults])
+        self._evaluate(names, self._raw, self._main, self._values, self._texts)
         return Settings(self._values, self._texts)
 
     def _evaluate(self, names: Iterable[str], raw: Mapping[str, str], places: Mapping[str, Setting], values: dict[str, Any], texts: dict[str, str]) -> None:  # fmt: skip  # noqa: E501
         expander = self._expander(raw)
         for name in names:
-            text = raw.get(name)
-            if text is None:
-                continue
             param = self.param_of(name)
+            text = raw.get(name, "")
             try:
                 texts[name] = text if param is not None and param.kind.raw else expander.value(name)
                 if param is not None:
@@ -124,6 +143,8 @@ class Evaluator:
                 return text
             if name == NETWORKS:
                 return self._networks(expander)
+            if name == DOMAIN:
+                return expander.value(HOSTNAME).partition(".")[2] or LOCAL_DOMAIN
             family = self._registry.family_of(name)
             return family[0].default if family and family[1] in self._transports else self._others(name)
 

@@ -115,7 +115,7 @@ def parse(text: str, file: str = "main.cf") -> tuple[dict[str, Setting], list[Pr
             problems.append(Problem(where, f"null byte in the value of {name}", "the file is damaged"))
             continue
         earlier = settings.pop(name, None)
-        if earlier is not None:
+        if earlier is not None and earlier.text != value:
             problems.append(
                 Problem(
                     where,

@@ -111,28 +111,34 @@ def unbraced(word: str) -> str:
     raise ValueError(f"missing '}}' in \"{word}\"")
 
 
+def entries(text: str, file: str = "master.cf") -> tuple[list[Service], list[Problem]]:
+    """Return every line's service in order, and what is wrong with the file."""
+    services: list[Service] = []
+    problems: list[Problem] = []
+    for line in logical_lines(text):
+        if line.text[0] in BLANKS:
+            problems.append(misplaced(line, file))
+            continue
+        try:
+            services.append(service_of(line, file))
+        except ValueError as error:
+            problems.append(Problem(f"{file}:{line.number}", str(error), "see master(5)"))
+    return services, problems
+
+
 def parse(text: str, file: str = "master.cf") -> tuple[list[Service], list[Problem]]:
     """Return the services in order, and what is wrong with the file.
 
     Of two services with one name and type the later counts, as with Postfix.
     """
+    found, problems = entries(text, file)
     services: dict[str, Service] = {}
-    problems: list[Problem] = []
-    for line in logical_lines(text):
-        where = f"{file}:{line.number}"
-        if line.text[0] in BLANKS:
-            problems.append(misplaced(line, file))
-            continue
-        try:
-            service = service_of(line, file)
-        except ValueError as error:
-            problems.append(Problem(where, str(error), "see master(5)"))
-            continue
+    for service in found:
         earlier = services.get(service.key)
         if earlier is not None:
             message = f'duplicate master.cf entry for service "{service.name}" ({service.type})'
             hint = f"the last entry is used, {earlier.where} has no effect"
-            problems.append(Problem(where, message, hint, Severity.WARNING))
+            problems.append(Problem(service.where, message, hint, Severity.WARNING))
         services[service.key] = service
     return list(services.values()), problems
 
