@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from postroad.model.message import Recipient
 from postroad.model.reply import Reply
-from postroad.proto import chunks, ehlo, incoming, parameters, path
+from postroad.proto import chunks, ehlo, incoming, parameters, path, xtext
 from postroad.proto.hooks import Notice
 from postroad.proto.hostname import valid_hostname, valid_literal
 from postroad.proto.machine import State, Verb
@@ -160,6 +161,8 @@ def _smtputf8_offered(server: ServerSession) -> bool:
 
 def _mail_read(server: ServerSession, address: str, options: Sequence[str]) -> None:
     transaction = server.session.transaction
+    if server.options.local:
+        options = _take_full_name(server, options)
     if options:
         refusal = parameters.read_mail(
             options, transaction, server.discards, smtputf8=_smtputf8_offered(server)
@@ -176,6 +179,19 @@ def _mail_read(server: ServerSession, address: str, options: Sequence[str]) -> N
         server.refuse(_TOO_LARGE)
         return
     server.ask(server.hooks.mail(), lambda reply: _mail_asked(server, reply))
+
+
+def _take_full_name(server: ServerSession, options: Sequence[str]) -> list[str]:
+    """Our own sendmail(1) says with XFULLNAME= who its user is."""
+    rest = []
+    for word in options:
+        name, _, value = word.partition("=")
+        if name.upper() == "XFULLNAME":
+            with contextlib.suppress(ValueError):
+                server.session.memory["fullname"] = xtext.decode(value)
+        else:
+            rest.append(word)
+    return rest
 
 
 def _mail_asked(server: ServerSession, reply: Reply | None) -> None:

@@ -38,7 +38,7 @@ class ContentReader:
     def __init__(self, mode: BareNewline = BareNewline.NORMALIZE, *, dots: bool = True, replace_stray_cr: bool = True, line_limit: int = 2048) -> None:  # fmt: skip  # noqa: E501
         self._lines = dots  # False: a chunk of BDAT, dots mean nothing and nothing ends it
         self._replace = replace_stray_cr
-        self._limit = line_limit
+        self._limit = max(line_limit, 4)  # ".", CR and LF are one line end, however they are cut
         self._tail = b""
         #: What precedes the next byte: CRLF or LF when it begins a line, else something else.
         self._start: bytes = CRLF

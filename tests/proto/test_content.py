@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from postroad.proto.content import ContentReader
+from postroad.proto.options import BareNewline
+
+ODD = st.lists(st.sampled_from([b"\r", b"\n", b".", b"\0", b"a", b" ", b"\r\n", b"\r\n.\r\n"]), max_size=30).map(
+    b"".join
+)
+MODES = st.sampled_from([BareNewline.ALLOW, BareNewline.NORMALIZE])
+
+
+def by_lines(data, mode):
+    """Say the same line by line: the content, what follows its end (None: no end), whether LF was bare."""
+    lines, at, bare, before = [], 0, False, False
+    while (end := data.find(b"\n", at)) >= 0:
+        raw, at = data[at:end], end + 1
+        lone = not raw.endswith(b"\r")
+        bare = bare or lone
+        line = raw.rstrip(b"\r")
+        if line == b".":
+            if mode is not BareNewline.ALLOW and (lone or before):
+                before = lone
+                continue  # an end that another server could have taken for one: it is dropped
+            return b"".join(lines), data[at:], bare
+        before = lone
+        line = line.removeprefix(b".").replace(b"\r", b" ")
+        if not lines and line.startswith((b" ", b"\t")):
+            lines.append(b"\r\n")
+        lines.append(line + b"\r\n")
+    return b"".join(lines), None, bare
+
+
+def read(pieces, mode, **options):
+    reader = ContentReader(mode, **options)
+    out = []
+    for number, piece in enumerate(pieces):
+        out.append(reader.feed(piece))
+        if reader.done:
+            return b"".join(out), reader.rest + b"".join(pieces[number + 1 :]), reader.bare
+    return b"".join(out), None, reader.bare
+
+
+def cut(data, places):
+    marks = [0, *sorted({place % (len(data) + 1) for place in places}), len(data)]
+    return [data[a:b] for a, b in itertools.pairwise(marks)]
+
+
+@given(ODD, MODES, st.lists(st.integers(0, 100), max_size=8))
+@settings(max_examples=400)
+def test_however_the_bytes_are_cut_it_reads_what_a_reader_of_lines_reads(data, mode, places):
+    assert read(cut(data, places), mode) == by_lines(data, mode)
+
+
+@pytest.mark.parametrize("mode", [BareNewline.ALLOW, BareNewline.NORMALIZE])
+def test_every_short_string_of_line_ends_and_dots_is_read_alike_whole_and_by_bytes(mode):
+    for length in range(6):
+        for odd in itertools.product([b"\r", b"\n", b".", b"\0"], repeat=length):
+            data = b"x" + b"".join(odd) + b"y\r\n.\r\nNOOP\r\n"
+            expected = by_lines(data, mode)
+            assert read([data], mode) == expected
+            if length < 4:
+                assert read([data[i : i + 1] for i in range(len(data))], mode) == expected
+
+
+def test_nothing_that_leaves_could_end_a_message_for_anyone_else():
+    for length in range(6):
+        for odd in itertools.product([b"\r", b"\n", b"."], repeat=length):
+            text, rest, _ = read([b"x" + b"".join(odd) + b"y\r\n.\r\n"], BareNewline.NORMALIZE)
+            assert text.count(b"\r\n") == text.count(b"\r") == text.count(b"\n")
+            assert rest is not None
+
+
+@pytest.mark.parametrize(
+    "end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r\n", b"\r.\r", b"\n.\r", b"\r\n.\r", b"\r\n\0.\r\n", b"\r\n.\0\r\n"]
+)
+def test_only_crlf_dot_crlf_ends_a_message(end):
+    text, rest, _ = read([b"one" + end + b"MAIL FROM:<evil@example.net>\r\n.\r\nQUIT\r\n"], BareNewline.NORMALIZE)
+    assert rest == b"QUIT\r\n"
+    assert b"MAIL FROM:<evil@example.net>\r\n" in text
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (b".\r\n", b""),
+        (b"..\r\n.\r\n", b".\r\n"),
+        (b"...a\r\n.\r\n", b"..a\r\n"),
+        (b".b\r\n.\r\n", b"b\r\n"),
+        (b"a.\r\n..\r\n.\r\n", b"a.\r\n.\r\n"),
+        (b"a\r\r\n.\r\n", b"a\r\n"),
+        (b"a\rb\r\n.\r\n", b"a b\r\n"),
+        (b"a\0b\xff\r\n.\r\n", b"a\0b\xff\r\n"),
+        (b"From me\r\n>From you\r\nA: b\r\n.\r\n", b"X-Mailbox-Line: From me\r\nX-Mailbox-Line: >From you\r\nA: b\r\n"),
+        (b" A: b\r\n.\r\n", b"\r\n A: b\r\n"),
+        (b"\r\nFrom me\r\n.\r\n", b"\r\nFrom me\r\n"),
+    ],
+)
+def test_dots_and_odd_beginnings_become_what_postfix_makes_of_them(sent, kept):
+    for pieces in ([sent], [sent[i : i + 1] for i in range(len(sent))]):
+        assert read(pieces, BareNewline.NORMALIZE) == (kept, b"", False)
+
+
+def test_stray_carriage_returns_stay_when_the_operator_wants_them():
+    assert read([b"a\rb\r\n.\r\n"], BareNewline.NORMALIZE, replace_stray_cr=False)[0] == b"a\rb\r\n"
+
+
+@given(st.integers(1, 12), st.lists(st.sampled_from([b"a", b".", b"\r\n"]), max_size=60).map(b"".join), st.data())
+def test_a_long_line_passes_in_pieces_and_is_not_changed(limit, data, draw):
+    pieces = cut(data + b"\r\n.\r\n", draw.draw(st.lists(st.integers(0, 80), max_size=20)))
+    assert read(pieces, BareNewline.NORMALIZE, line_limit=limit)[:2] == by_lines(data + b"\r\n.\r\n", BareNewline.NORMALIZE)[:2]
+
+
+def test_a_line_without_end_takes_no_memory():
+    reader = ContentReader()
+    for _ in range(64):
+        assert len(reader.feed(b"a" * 65536)) >= 65530
+        assert reader.pending <= 2048
+    reader = ContentReader()
+    for _ in range(64):
+        reader.feed(b"\r" * 65536)
+        assert reader.pending <= 2048
+
+
+def test_dots_mean_nothing_in_chunks_and_the_last_line_gets_its_end():
+    reader = ContentReader(dots=False)
+    text = reader.feed(b"a\r\n.\r\n..b\nc") + reader.finish()
+    assert text == b"a\r\n.\r\n..b\r\nc\r\n"
+    assert reader.bare
+    assert not reader.done
+    assert reader.size == len(text)
+
+
+def test_chunks_that_end_with_a_line_get_nothing_added():
+    reader = ContentReader(dots=False)
+    assert reader.feed(b"a\r\n") + reader.finish() == b"a\r\n"
+    empty = ContentReader(dots=False)
+    assert empty.finish() == b""
+
+
+@given(ODD, st.lists(st.integers(0, 100), max_size=8))
+def test_chunks_may_be_cut_anywhere(data, places):
+    whole, pieces = ContentReader(dots=False), ContentReader(dots=False)
+    expected = whole.feed(data) + whole.finish()
+    assert b"".join(pieces.feed(piece) for piece in cut(data, places)) + pieces.finish() == expected
+    assert expected.count(b"\r\n") == expected.count(b"\r") == expected.count(b"\n")
