@@ -1,4 +1,4 @@
-"""Loads what libraries would load only when it is first needed.
+"""Loads what would be loaded only when it is first needed.
 
 A worker becomes mail_owner before it serves, and that user may not be able to read the directory
 that Python is installed in.
@@ -6,18 +6,28 @@ that Python is installed in.
 
 from __future__ import annotations
 
-import codecs
 import importlib
 import pkgutil
+from typing import Final
+
+#: Packages whose modules are loaded late: by name (codecs, record types), or inside functions.
+_PACKAGES: Final = ("encodings", "dns.rdtypes", "dns.rdtypes.ANY", "dns.rdtypes.IN", "idna", "postroad")
+_LEFT_OUT: Final = (
+    "postroad.__main__",
+    "postroad.cli",
+    "postroad.app.worker",
+    "encodings.mbcs",
+    "encodings.oem",
+)
 
 
 def preload() -> None:
-    """Import the modules that dnspython, the codecs and asyncio import late."""
-    for name in ("encodings.idna", "encodings.punycode", "stringprep", "idna", "idna.uts46data", "dns.rdtypes.ANY", "dns.rdtypes.IN"):  # fmt: skip  # noqa: E501
+    """Import every module of these packages; one that this platform does not have is left out."""
+    for name in _PACKAGES:
         package = importlib.import_module(name)
-        if name.startswith("dns."):
-            for module in pkgutil.iter_modules(package.__path__, name + "."):
-                importlib.import_module(module.name)
-    # Encoding a short text takes a way around the codec's module, and does not load it.
-    for codec in ("ascii", "latin-1", "utf-8", "idna", "punycode", "unicode_escape", "utf-16", "cp1252"):
-        codecs.lookup(codec)
+        for module in pkgutil.walk_packages(package.__path__, name + "."):
+            if not module.name.startswith(_LEFT_OUT):
+                try:
+                    importlib.import_module(module.name)
+                except ImportError:
+                    continue

@@ -23,6 +23,7 @@ ROOMS = (
     "delivery.smtp",
     "delivery.mailbox",
     "outcome",
+    "admin",
     "app",
 )
 

@@ -73,6 +73,8 @@ class Source(Generic[T]):
             self._fail(f"open {self.path}: {error.strerror}")
         except ValueError as error:
             self._fail(f"{self.path}: {error}")
+        except Exception as error:  # noqa: BLE001 - "could not look", whatever kept us from it
+            self._fail(f"{self.path}: {error!r}")
         else:
             self._stamp, self._error, self._known = None if fresh else stamp, "", True
 
