@@ -21,6 +21,9 @@ AUTHORIZED_MAILQ_USERS = params.declare(
 AUTHORIZED_FLUSH_USERS = params.declare(
     "authorized_flush_users", LIST, "static:anyone", "The local users who may flush the queue."
 )
+AUTHORIZED_SUBMIT_USERS = params.declare(
+    "authorized_submit_users", LIST, "static:anyone", "The local users who may hand in mail with sendmail."
+)
 FAST_FLUSH_DOMAINS = params.declare(
     "fast_flush_domains", LIST, "$relay_domains", "The destinations that may be flushed by name."
 )
