@@ -33,8 +33,8 @@ class ContentEncoder:
             data, self._held = data[:-1], b"\r"
         if not data:
             return data
-        lines = data.count(b"\n")
-        if lines != data.count(b"\r\n") or lines != data.count(b"\r"):
+        text = b"".join(data.split(b"\r\n"))  # cheaper than to count the line ends
+        if b"\r" in text or b"\n" in text:
             data = _STRAY.sub(b" ", data)
         starts_line = self._at_start
         self._at_start = data.endswith(b"\n")
@@ -46,8 +46,7 @@ class ContentEncoder:
             end = data.rfind(b"\n")
             self._column = len(data) - end - 1 if end >= 0 else self._column + len(data)
         # RFC 5321 4.5.2: a dot that begins a line is doubled.
-        if b"\n." in data:
-            data = data.replace(b"\r\n.", b"\r\n..")
+        data = data.replace(b"\r\n.", b"\r\n..")
         if starts_line and data.startswith(b"."):
             data = b"." + data
         return data

@@ -62,24 +62,30 @@ class SmtpAgent:
     def deliver(self, job: Job, report: Report) -> None:
         """Try to deliver; ``report(job)`` when every recipient has its outcome.
 
-        A message for a next hop with an idle connection is written at once, without a task.
+        A message for a next hop with an idle connection is written at once, without a task.  While
+        mail flows fast, it waits a moment for a busy connection, to share a write with the content
+        of the message before.
         """
         context = self._context
         now = context.loop.time()
         lane = self._lanes.get(job.nexthop) or self._new_lane(job.nexthop)
         lane.arrived(now, on_demand=context.keeps)
         parcel = Parcel(job, report, context.clock.steady(), self._carried)
+        if lane.quick and len(lane.waiting) < lane.active and not context.closing:
+            parcel.queued = now
+            lane.waiting.append(parcel)
+            self._watch(lane)
+            return
+        self._send(lane, parcel, now)
+
+    def _send(self, lane: Lane, parcel: Parcel, now: float) -> None:
+        """Send over an idle connection, or else over a new one."""
         while lane.idle:
             connection = lane.idle.pop()
             if connection.usable(now):
                 connection.begin(parcel)
                 return
             connection.quit()
-        if lane.steady and len(lane.waiting) < lane.active and not context.closing:
-            parcel.queued = now
-            lane.waiting.append(parcel)
-            self._watch(lane)
-            return
         self._attempt(lane, parcel, None)
 
     async def close(self) -> None:
@@ -115,10 +121,11 @@ class SmtpAgent:
     def _look_at_waiting(self) -> None:
         """Give messages that have waited long enough connections of their own."""
         self._timer = None
-        late = self._context.loop.time() - _PATIENCE
+        now = self._context.loop.time()
+        late = now - _PATIENCE
         for lane in list(self._watched):
             while lane.waiting and (lane.waiting[0].queued <= late or not lane.active):
-                self._attempt(lane, lane.waiting.popleft(), None)
+                self._send(lane, lane.waiting.popleft(), now)
             if not lane.waiting:
                 self._watched.discard(lane)
         if self._watched:

@@ -201,15 +201,18 @@ class Connection(asyncio.BufferedProtocol):
         parcel = session.finished
         assert isinstance(parcel, Parcel)
         self._pieces = None
+        lane = self.lane
         following = session.current is not None
-        parcel.stamp(self._context.clock.steady(), session.carried - following)
+        now = self._context.clock.steady()
+        parcel.stamp(now, session.carried - following)
+        lane.took(now - parcel.sent)
         if not following:
-            self.lane.active -= 1
+            lane.active -= 1
             if session.stage is IDLE:
                 self._release()
             elif session.stage is CLOSED:
                 self._abort()
-            elif not self.lane.keeps:
+            elif not lane.keeps:
                 self.quit()
         parcel.then(parcel, self)
 
