@@ -7,6 +7,7 @@ helper, which checks each request against the bounds it was started with.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from collections.abc import Callable
 
 from postroad.base.config import Config
 from postroad.base.log import Event, Log
-from postroad.delivery.mailbox.params import VIRTUAL_MAILBOX_BASE, VIRTUAL_MINIMUM_UID
+from postroad.delivery.mailbox.params import VIRTUAL_MINIMUM_UID
+from postroad.delivery.mailbox.virtual import base_of
 from postroad.delivery.mailbox.wire import pair
 
 DIED = Event("master", "warning: mailbox helper pid %d ended; another takes its place", urgent=True)
@@ -38,7 +40,7 @@ class MailboxHelper:
         """Take over the bounds of these settings; helpers that run under others are replaced."""
         services = [each for each in config.services if each.command == "virtual"]
         settings = [config.settings, *(config.settings_for(each) for each in services)]
-        bases = list(dict.fromkeys(each[VIRTUAL_MAILBOX_BASE] for each in settings))
+        bases = list(dict.fromkeys(os.fsdecode(base_of(each)) for each in settings))
         arguments = [str(min(each[VIRTUAL_MINIMUM_UID] for each in settings)), *filter(None, bases)]
         changed = self._processes and arguments != self._arguments
         self._arguments = arguments

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import traceback
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from postroad.admin.queue import perform
 from postroad.app.build import Core, Stages, build
 from postroad.app.registry import registry
 from postroad.base import tasks
 from postroad.base.clock import SystemClock
 from postroad.base.config import Config, find_facts, load_texts
-from postroad.base.errors import ConfigurationError, Severity
-from postroad.base.ids import QueueIds, id_of, key_of
+from postroad.base.errors import ConfigurationError, Severity, StoreUnavailable
+from postroad.base.ids import QueueIds
 from postroad.base.log import Log, sink_for
 from postroad.base.wheel import Wheel
 from postroad.delivery.mailbox.remote import HelperWriter
 from postroad.model.params import MAILLOG_FILE, MYHOSTNAME, QUEUE_DIRECTORY, SYSLOG_FACILITY, SYSLOG_NAME
 from postroad.net.counts import SharedCounts
 from postroad.scheduler.scheduler import Scheduler
+from postroad.store.reader import shards
 from postroad.store.sqlite import SqliteStore
 
 FLUSH_DELAY = 0.25  # seconds that a log line waits at most
-SUBMISSION = "submission of local users"
+#: Requests after which something may be due at once.
+_WAKING = frozenset({"release", "requeue", "flush", "expire"})
 
 
 def shard_directory(queue_directory: str, number: int | str) -> Path:
@@ -93,9 +94,13 @@ class Server:
         """Take over the shards that no worker of this server owns."""
         queue_directory = self._config.settings[QUEUE_DIRECTORY]
         ours = {shard_directory(queue_directory, number).name for number in range(self._count)}
-        for path in _shards(queue_directory):
+        for path in shards(Path(queue_directory)):
             if path.name not in ours:
-                await self._core.store.adopt(path)
+                try:
+                    await self._core.store.adopt(path)
+                except StoreUnavailable as error:
+                    # Its mail stays where it is; the others must not wait for that.
+                    self.log.warning("qmgr", f"{path}: cannot be taken over: {error}")
 
     def _unexpected(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Log what no code of ours caught, with its place: it is a defect, and mail must not stop for it."""
@@ -120,35 +125,10 @@ class Server:
         verb = request["verb"]
         if verb == "reload":
             return await self._reload(request, fds)
-        store, scheduler = self._core.store, self._core.scheduler
-        assert scheduler is not None
-        keys = _keys(request.get("ids"))
-        if request.get("queues"):
-            keys = await self._in_queues(keys, request["queues"])
-        now = self._core.clock.now()
-        verbs: dict[str, Callable[[], Any]] = {
-            "hold": lambda: store.hold(keys),
-            "release": lambda: store.release(keys),
-            "requeue": lambda: store.requeue(keys, now=now),
-            "expire": lambda: store.expire(keys),
-            "flush": lambda: store.flush(keys, now=now),
-            "delete": lambda: store.delete(keys),
-        }
-        changed = await verbs[verb]()
-        if verb in ("release", "requeue", "flush", "expire"):
-            scheduler.flush()
-        return {"changed": [id_of(key) for key in changed]}
-
-    async def _in_queues(self, keys: list[int] | None, queues: Iterable[str]) -> list[int]:
-        wanted = set(queues)
-        scheduler = self._core.scheduler
-        assert scheduler is not None
-        found = []
-        for message in await self._core.store.find(keys):
-            name = "hold" if message.held else "active" if scheduler.is_active(message.key) else "deferred"
-            if name in wanted:
-                found.append(message.key)
-        return found
+        answer = await perform(self._core.store, request, self._core.clock.now())
+        if verb in _WAKING and self._core.scheduler is not None:
+            self._core.scheduler.flush()
+        return answer
 
     async def _reload(self, message: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         """Obey new settings; sessions that run go on under the old.  ConfigurationError changes nothing."""
@@ -202,24 +182,3 @@ def _sockets(message: dict[str, Any], fds: list[int]) -> list[tuple[str, socket.
         (each["service"], socket.socket(fileno=fd))
         for each, fd in zip(message["listeners"], fds, strict=True)
     ]
-
-
-def _keys(ids: list[str] | str | None) -> list[int] | None:
-    """Return the keys of queue ids; None means all.  What is no id of ours is left out."""
-    if ids is None or ids == "ALL":
-        return None
-    found = []
-    for queue_id in ids:
-        try:
-            found.append(key_of(queue_id))
-        except ValueError:
-            continue
-    return found
-
-
-def _shards(queue_directory: str) -> list[Path]:
-    try:
-        names = sorted(os.listdir(queue_directory))  # noqa: PTH208 - names, not paths
-    except OSError:
-        return []
-    return [Path(queue_directory) / name for name in names if name.startswith("shard-")]

@@ -18,6 +18,8 @@ from typing import Any
 
 from postroad import __version__
 from postroad.admin.check import check
+from postroad.admin.queue import merge
+from postroad.admin.users import is_authorized, user_name
 from postroad.app import ground
 from postroad.app.channel import Message
 from postroad.app.helpers import MailboxHelper
@@ -40,6 +42,8 @@ from postroad.model.params import (
 )
 from postroad.net.control import ControlServer
 from postroad.net.counts import make_table
+from postroad.store.params import AUTHORIZED_FLUSH_USERS, AUTHORIZED_MAILQ_USERS
+from postroad.tables.context import TableContext
 
 STARTED = Event(
     "master", "daemon started -- version %s, configuration %s", "The server has started.", urgent=True
@@ -50,7 +54,9 @@ RELOADED = Event(
 REFUSED = Event("master", "warning: reload refused: %s", "The old settings stay in force.", urgent=True)
 STOPPING = Event("master", "terminating on signal %d", "The server stops.", urgent=True)
 SUBMIT_SOCKET = "public/pickup"
-_QUEUE_VERBS = ("hold", "release", "requeue", "expire", "flush", "delete")
+_QUEUE_VERBS = ("hold", "release", "requeue", "expire", "flush", "delete", "list")
+#: What users other than root and mail_owner may be allowed to ask.
+_OPEN_VERBS = {"list": ("view", AUTHORIZED_MAILQ_USERS), "flush": ("flush", AUTHORIZED_FLUSH_USERS)}
 
 
 def read_configuration(directory: str) -> Config:
@@ -233,8 +239,9 @@ class Supervisor:
         ours = peer_uid in (0, os.geteuid(), self._owner.uid)
         if verb == "status":
             return {"pid": os.getpid(), "workers": [w.pid for w in self._workers], "version": __version__}
-        if not ours and verb != "flush":
-            return {"error": "not permitted: only root and mail_owner may do this", "code": 77}
+        refusal = "" if ours else await self._refusal(verb, peer_uid)
+        if refusal:
+            return {"error": refusal, "code": 77}
         if verb == "stop":
             self.stop()
             return {"pid": os.getpid()}
@@ -244,11 +251,18 @@ class Supervisor:
             self._reopen()
             return {}
         if verb in _QUEUE_VERBS:
-            answers = await asyncio.gather(*(worker.ask(request) for worker in self._workers))
-            errors = [answer["error"] for answer in answers if "error" in answer]
-            changed = [queue_id for answer in answers for queue_id in answer.get("changed", [])]
-            return {"changed": changed} | ({"error": "; ".join(errors)} if errors else {})
+            return merge(await asyncio.gather(*(worker.ask(request) for worker in self._workers)))
         return {"error": f"unknown request: {verb!r}"}
+
+    async def _refusal(self, verb: object, uid: int) -> str:
+        """Return why another user may not ask this, "" if they may."""
+        if verb not in _OPEN_VERBS:
+            return "not permitted: only root and mail_owner may do this"
+        word, param = _OPEN_VERBS[str(verb)]
+        settings = self._config.settings
+        if await is_authorized(uid, param, settings, TableContext(self._config.directory, settings.texts)):
+            return ""
+        return f"User {user_name(uid)}({uid}) is not allowed to {word} the mail queue"
 
     # --- stopping
 
