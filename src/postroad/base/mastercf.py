@@ -172,8 +172,26 @@ def service_of(line: Line, file: str = "master.cf") -> Service:
         where=f"{file}:{line.number}",
         places={name: setting.where for name, setting in settings.items()},
         fields=fields,
-        words=tuple(word for _, word in words),
+        words=_normal(words, settings),
     )
+
+
+def _normal(words: list[tuple[int, str]], settings: dict[str, Setting]) -> tuple[str, ...]:
+    """Return the arguments with every override as ``-o``, ``name=value``."""
+    plain = [word for _, word in words]
+    if not settings:
+        return tuple(plain)
+    result: list[str] = []
+    rest = iter(plain)
+    for word in rest:
+        if not word.startswith("-") or word == "--":
+            return (*result, word, *rest)
+        if word.startswith("-o"):
+            name, value = split_setting(word[2:] or next(rest))
+            result += ["-o", f"{name}={value}"]
+        else:
+            result.append(word)
+    return tuple(result)
 
 
 def _check_fields(fields: tuple[str, ...]) -> None:

@@ -35,6 +35,7 @@ COMMANDS = {
     "abort": Command("server", "end it at once", ("abort",)),
     "demo": Command("demo", "show the whole journey of a message, on this machine alone"),
     "send": Command("send", "compose a message and submit it"),
+    "manual": Command("manual", "print what the parameters of main.cf mean"),
     "link": Command("link", "make links by which Postfix's commands are called"),
     "postconf": _postfix("postconf", "show and change the configuration"),
     "postqueue": _postfix("postqueue", "show and flush the queue"),

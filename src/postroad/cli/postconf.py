@@ -334,7 +334,9 @@ def _change_master(path: Path, edit: Edit, mode: str, requests: list[tuple[str, 
         raise _FatalError(f"{edit.value} is not possible with {mode}")
     editconf.rewrite(path, change)
     for pattern, part in sorted(unmatched):
-        _warn(f'unmatched service_name/type: "{pattern}/{part}"')
+        asked = f"{pattern}/{part}"
+        value = f"={dict(requests)[asked]}" if edit is Edit.REPLACE else ""
+        _warn(f'unmatched service_name/type: "{asked}{value}"')
 
 
 def _service_of(name: str) -> str:
