@@ -31,7 +31,9 @@ def test_dots_are_only_dots_in_a_chunk(talk):
     assert talk.hooks.messages == [b".\r\n..\r\n.\r\n"]
 
 
-@pytest.mark.parametrize("words", ["", "x", "-1", "3 FIRST", "3 LAST x", "9999999999999999999", "+3", "\u0663"])
+@pytest.mark.parametrize(
+    "words", ["", "x", "-1", "3 FIRST", "3 LAST x", "9999999999999999999", "+3", "\u0663"]
+)
 def test_a_chunk_of_unknown_size_ends_the_session(talk, words):
     talk.to("rcpt")
     assert talk.say(f"BDAT {words}\r\nMAIL\r\n") == ["521 5.5.4 Syntax: BDAT count [LAST]"]

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from postroad.proto.content import ContentReader
 from postroad.proto.options import BareNewline
 
-ODD = st.lists(st.sampled_from([b"\r", b"\n", b".", b"\0", b"a", b" ", b"\r\n", b"\r\n.\r\n"]), max_size=30).map(
-    b"".join
-)
+ODD = st.lists(
+    st.sampled_from([b"\r", b"\n", b".", b"\0", b"a", b" ", b"\r\n", b"\r\n.\r\n"]), max_size=30
+).map(b"".join)
 MODES = st.sampled_from([BareNewline.ALLOW, BareNewline.NORMALIZE])
 
 
@@ -77,10 +77,23 @@ def test_nothing_that_leaves_could_end_a_message_for_anyone_else():
 
 
 @pytest.mark.parametrize(
-    "end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r\n", b"\r.\r", b"\n.\r", b"\r\n.\r", b"\r\n\0.\r\n", b"\r\n.\0\r\n"]
+    "end",
+    [
+        b"\n.\n",
+        b"\n.\r\n",
+        b"\r\n.\n",
+        b"\r.\r\n",
+        b"\r.\r",
+        b"\n.\r",
+        b"\r\n.\r",
+        b"\r\n\0.\r\n",
+        b"\r\n.\0\r\n",
+    ],
 )
 def test_only_crlf_dot_crlf_ends_a_message(end):
-    text, rest, _ = read([b"one" + end + b"MAIL FROM:<evil@example.net>\r\n.\r\nQUIT\r\n"], BareNewline.NORMALIZE)
+    text, rest, _ = read(
+        [b"one" + end + b"MAIL FROM:<evil@example.net>\r\n.\r\nQUIT\r\n"], BareNewline.NORMALIZE
+    )
     assert rest == b"QUIT\r\n"
     assert b"MAIL FROM:<evil@example.net>\r\n" in text
 
@@ -96,7 +109,10 @@ def test_only_crlf_dot_crlf_ends_a_message(end):
         (b"a\r\r\n.\r\n", b"a\r\n"),
         (b"a\rb\r\n.\r\n", b"a b\r\n"),
         (b"a\0b\xff\r\n.\r\n", b"a\0b\xff\r\n"),
-        (b"From me\r\n>From you\r\nA: b\r\n.\r\n", b"X-Mailbox-Line: From me\r\nX-Mailbox-Line: >From you\r\nA: b\r\n"),
+        (
+            b"From me\r\n>From you\r\nA: b\r\n.\r\n",
+            b"X-Mailbox-Line: From me\r\nX-Mailbox-Line: >From you\r\nA: b\r\n",
+        ),
         (b" A: b\r\n.\r\n", b"\r\n A: b\r\n"),
         (b"\r\nFrom me\r\n.\r\n", b"\r\nFrom me\r\n"),
     ],
@@ -110,10 +126,15 @@ def test_stray_carriage_returns_stay_when_the_operator_wants_them():
     assert read([b"a\rb\r\n.\r\n"], BareNewline.NORMALIZE, replace_stray_cr=False)[0] == b"a\rb\r\n"
 
 
-@given(st.integers(1, 12), st.lists(st.sampled_from([b"a", b".", b"\r\n"]), max_size=60).map(b"".join), st.data())
+@given(
+    st.integers(1, 12), st.lists(st.sampled_from([b"a", b".", b"\r\n"]), max_size=60).map(b"".join), st.data()
+)
 def test_a_long_line_passes_in_pieces_and_is_not_changed(limit, data, draw):
     pieces = cut(data + b"\r\n.\r\n", draw.draw(st.lists(st.integers(0, 80), max_size=20)))
-    assert read(pieces, BareNewline.NORMALIZE, line_limit=limit)[:2] == by_lines(data + b"\r\n.\r\n", BareNewline.NORMALIZE)[:2]
+    assert (
+        read(pieces, BareNewline.NORMALIZE, line_limit=limit)[:2]
+        == by_lines(data + b"\r\n.\r\n", BareNewline.NORMALIZE)[:2]
+    )
 
 
 def test_a_line_without_end_takes_no_memory():

@@ -19,9 +19,7 @@ def test_a_message_too_big_is_read_to_its_dot_and_refused(make_talk):
 
 
 def test_a_message_of_the_largest_size_is_taken(make_talk):
-    assert make_talk(size_limit=100).to("data").say("x" * 98 + "\r\n.\r\n") == [
-        "250 2.0.0 Ok: queued as ABC"
-    ]
+    assert make_talk(size_limit=100).to("data").say("x" * 98 + "\r\n.\r\n") == ["250 2.0.0 Ok: queued as ABC"]
 
 
 def test_no_limit_is_no_limit(make_talk):

@@ -62,7 +62,12 @@ def test_each_command_does_in_each_state_what_the_table_says(state, verb):
 
 @pytest.mark.parametrize("state", [State.IDLE, State.MAIL, State.RCPT])
 def test_a_refused_command_never_moves_the_machine(state):
-    for verb, hook in ((Verb.MAIL, "mail"), (Verb.RCPT, "recipient"), (Verb.DATA, "data"), (Verb.EHLO, "helo")):
+    for verb, hook in (
+        (Verb.MAIL, "mail"),
+        (Verb.RCPT, "recipient"),
+        (Verb.DATA, "data"),
+        (Verb.EHLO, "helo"),
+    ):
         talk = at(state)
         talk.hooks.replies[hook] = Reply(550, "5.7.1", "no")
         talk.ask(LINES[verb])

@@ -132,7 +132,9 @@ class Stand:
         self.servers = []
         self.service = None
 
-    def make(self, *, local=False, limit=0, on_full=None, identify=None, has_space=None, name="smtp", **texts):
+    def make(
+        self, *, local=False, limit=0, on_full=None, identify=None, has_space=None, name="smtp", **texts
+    ):
         more = {"has_space": has_space} if has_space else {}
         self.service = SmtpdService(
             settings(**texts),
