@@ -75,7 +75,9 @@ def test_a_limit_of_nought_breaks_nothing():
     assert encoded(b"x" * 5000 + b"\r\n", limit=0) == (b"x" * 5000 + b"\r\n.\r\n", False)
 
 
-@given(st.lists(st.sampled_from([b"\r", b"\n", b".", b"\0", b"a"]), max_size=12), st.lists(st.integers(0, 12)))
+@given(
+    st.lists(st.sampled_from([b"\r", b"\n", b".", b"\0", b"a"]), max_size=12), st.lists(st.integers(0, 12))
+)
 def test_nothing_sent_can_be_taken_for_an_early_end(parts, cuts):
     """No bare CR or LF leaves, and the only dot alone on a line is the last one."""
     data = b"".join(parts)

@@ -23,13 +23,23 @@ _BOUNDARY = re.compile(rb';\s*boundary\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;]+))',
 class Downgrade:
     """Converts one content that comes in pieces, cut anywhere; memory stays flat."""
 
-    __slots__ = ("_boundaries", "_carry", "_digests", "_encodes", "_header", "_header_size", "_in_line")
+    __slots__ = (
+        "_boundaries",
+        "_carry",
+        "_default",
+        "_digests",
+        "_encodes",
+        "_header",
+        "_header_size",
+        "_in_line",
+    )
 
     def __init__(self) -> None:
         self._boundaries: list[bytes] = []  # of the multiparts we are in, outermost first
         self._digests: list[bool] = []
         self._header: list[bytes] | None = []  # lines of the header we are in, None in a body
         self._header_size = 0
+        self._default = b"text/plain"  # the type of what that header describes, when it does not say
         self._encodes = False  # the body we are in
         self._carry = b""  # a line without its end
         self._in_line = False  # the beginning of the line in carry is out already
@@ -104,7 +114,9 @@ class Downgrade:
                 out += [header + b"\r\n" for header in self._header]
             closes = line.startswith(b"--", 2 + len(boundary))
             kept = level if closes else level + 1
+            in_digest = self._digests[level]
             del self._boundaries[kept:], self._digests[kept:]
+            self._default = b"message/rfc822" if in_digest else b"text/plain"  # RFC 2046 5.1.5
             self._header = None if closes else []
             self._header_size = 0
             self._encodes = False
@@ -115,7 +127,7 @@ class Downgrade:
     # --- headers
 
     def _end_header(self, out: list[bytes]) -> None:
-        header = b"\r\n".join(self._header or ()) + b"\r\n"
+        header = b"".join([line + b"\r\n" for line in self._header or ()])
         self._header = None
         self._encodes = False
         fields = re.split(rb"\r\n(?![ \t])", header)
@@ -136,6 +148,7 @@ class Downgrade:
         elif kind == b"message/rfc822":
             self._header = []
             self._header_size = 0
+            self._default = b"text/plain"
 
     def _type_of(self, fields: list[bytes]) -> tuple[bytes, bytes]:
         """Return type/subtype in small letters, and the boundary."""
@@ -144,8 +157,7 @@ class Downgrade:
                 boundary = _BOUNDARY.search(field)
                 value = b"" if boundary is None else boundary[1] or boundary[2] or b""
                 return b"%b/%b" % (match[1].lower(), match[2].lower()), re.sub(rb"\\(.)", rb"\1", value)
-        in_digest = bool(self._digests) and self._digests[-1]
-        return (b"message/rfc822" if in_digest else b"text/plain"), b""
+        return self._default, b""
 
 
 def _quoted(line: bytes) -> bytes:

@@ -37,10 +37,10 @@ ANSWERS = {
 
 
 class Server:
-    """Answers each command from ``answers``: text, a list that is used up, None to hang up, ``...`` for silence.
+    """Answers each command from ``answers``: text, a list that is used up, None to hang up, ... for silence.
 
-    A key of ``answers`` may be a verb or a whole line.  ``log`` has what was said, ``sessions`` the open connections
-    so far, ``messages`` the contents.
+    A key of ``answers`` may be a verb or a whole line.  ``log`` has what the client said,
+    ``messages`` the contents as they came.
     """
 
     def __init__(self, **answers):
@@ -110,7 +110,7 @@ class Server:
             reply = await self._answer(writer, line, verb)
             if not reply:
                 return
-            if verb == "RSET" or verb == "MAIL":
+            if verb in {"RSET", "MAIL"}:
                 accepted = 0
             if verb == "RCPT" and reply.startswith("2"):
                 accepted += 1

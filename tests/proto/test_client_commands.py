@@ -1,0 +1,113 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postroad.model.message import DELAY, FAILURE, NEVER, SUCCESS, Message, Recipient
+from postroad.proto.client_commands import (
+    UnsendableAddress,
+    mail_command,
+    needs_smtputf8,
+    rcpt_command,
+    wire,
+    xtext,
+)
+from postroad.proto.client_features import parse_features
+
+ALL = parse_features(b"250-x\n250-SIZE\n250-8BITMIME\n250-DSN\n250 SMTPUTF8")
+NONE = parse_features(b"250 x")
+
+
+@pytest.mark.parametrize(
+    ("address", "sent"),
+    [
+        ("", b""),
+        ("a@b", b"a@b"),
+        ("a b@c", b'"a b"@c'),
+        ('a"b@c', b'"a\\"b"@c'),
+        ("a@b@c", b'"a@b"@c'),
+        ("grüße@b", "grüße@b".encode()),
+        ("\udcff@b", b"\xff@b"),
+        ("a>b@c", b'"a>b"@c'),
+    ],
+)
+def test_an_address_is_quoted_where_it_must_be(address, sent):
+    assert wire(address) == sent
+
+
+@pytest.mark.parametrize("address", ["a\r@b", "a\n@b", "a\0@b", "a@b\r\nDATA"])
+def test_an_address_that_would_end_the_line_is_refused(address):
+    with pytest.raises(UnsendableAddress):
+        wire(address)
+
+
+@given(st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=20))
+def test_no_address_ends_the_line(address):
+    command = rcpt_command(Recipient(address), ALL, smtputf8=True)
+    assert command.endswith(b"\r\n")
+    assert command.count(b"\r") == command.count(b"\n") == 1
+
+
+@given(st.binary(max_size=30))
+def test_xtext_is_printable_and_can_be_undone(data):
+    quoted = xtext(data)
+    assert all(33 <= c <= 126 and c != ord("=") for c in quoted)
+    head, *parts = quoted.split(b"+")
+    assert head + b"".join(bytes([int(p[:2], 16)]) + p[2:] for p in parts) == data
+
+
+def message(**attributes):
+    made = Message(1, attributes.pop("sender", "a@b"), [], 0.0)
+    for name, value in attributes.items():
+        setattr(made, name, value)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("attributes", "features", "command"),
+    [
+        ({}, NONE, b"MAIL FROM:<a@b>\r\n"),
+        ({"sender": ""}, NONE, b"MAIL FROM:<>\r\n"),
+        ({}, ALL, b"MAIL FROM:<a@b> SIZE=7\r\n"),
+        ({"eight_bit": True}, ALL, b"MAIL FROM:<a@b> SIZE=7 BODY=8BITMIME\r\n"),
+        ({"eight_bit": True}, NONE, b"MAIL FROM:<a@b>\r\n"),
+        ({"envid": "x=1+2", "ret": "HDRS"}, ALL, b"MAIL FROM:<a@b> SIZE=7 ENVID=x+3D1+2B2 RET=HDRS\r\n"),
+        ({"envid": "x", "ret": "HDRS"}, NONE, b"MAIL FROM:<a@b>\r\n"),
+    ],
+)
+def test_mail_has_the_parameters_that_the_server_knows(attributes, features, command):
+    assert mail_command(message(**attributes), features, 7, smtputf8=False) == command
+
+
+def test_smtputf8_is_asked_for_where_it_is_offered():
+    assert mail_command(message(), ALL, 0, smtputf8=True) == b"MAIL FROM:<a@b> SMTPUTF8\r\n"
+    assert mail_command(message(), NONE, 0, smtputf8=True) == b"MAIL FROM:<a@b>\r\n"
+
+
+@pytest.mark.parametrize(
+    ("recipient", "command"),
+    [
+        (Recipient("a@b"), b"RCPT TO:<a@b> ORCPT=rfc822;a@b\r\n"),
+        (Recipient("a@b", "o=p@q"), b"RCPT TO:<a@b> ORCPT=rfc822;o+3Dp@q\r\n"),
+        (Recipient("a@b", "c@d", NEVER), b"RCPT TO:<a@b> ORCPT=rfc822;c@d NOTIFY=NEVER\r\n"),
+        (
+            Recipient("a@b", "c@d", SUCCESS | FAILURE | DELAY, "rfc822;e+x@f"),
+            b"RCPT TO:<a@b> ORCPT=rfc822;e+2Bx@f NOTIFY=SUCCESS,FAILURE,DELAY\r\n",
+        ),
+        (Recipient("a@b", orcpt="utf-8;ü=@f"), b"RCPT TO:<a@b> ORCPT=utf-8;\\x{FC}\\x{3D}@f\r\n"),
+        (Recipient("a@b", orcpt="utf-8;\r\n"), b"RCPT TO:<a@b> ORCPT=utf-8;\\x{0D}\\x{0A}\r\n"),
+        (Recipient("a@b", orcpt="x400;\r\n"), b"RCPT TO:<a@b> ORCPT=x400;+0D+0A\r\n"),
+    ],
+)
+def test_rcpt_carries_what_notices_need(recipient, command):
+    assert rcpt_command(recipient, ALL, smtputf8=False) == command
+    assert rcpt_command(recipient, NONE, smtputf8=False) == b"RCPT TO:<a@b>\r\n"
+
+
+def test_a_utf8_original_is_raw_where_utf8_may_be():
+    assert rcpt_command(Recipient("ü@b"), ALL, smtputf8=True) == "RCPT TO:<ü@b> ORCPT=utf-8;ü@b\r\n".encode()
+
+
+def test_smtputf8_is_needed_for_any_address_beyond_ascii():
+    assert needs_smtputf8(message(sender="ü@b"), [])
+    assert needs_smtputf8(message(), [Recipient("a@b"), Recipient("ü@b")])
+    assert not needs_smtputf8(message(), [Recipient("a@b")])
