@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from postroad.proto.ehlo import announce, discards
+from postroad.proto.ehlo import KEYWORDS, announce, discards
 
 
 def lines(**options):
@@ -37,9 +37,7 @@ def test_what_is_switched_off_or_discarded_is_left_out():
 
 
 def test_without_keywords_one_line_remains():
-    everything = discards(
-        ["pipelining", "size", "vrfy", "etrn", "enhancedstatuscodes", "8bitmime", "dsn", "smtputf8", "chunking"]
-    )
+    everything = discards(KEYWORDS)
     assert lines(without=everything) == ["250 mx"]
 
 

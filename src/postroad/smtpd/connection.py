@@ -7,7 +7,7 @@ import pwd
 import socket
 import struct
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from postroad.base.tasks import start
 from postroad.model.client import Client
@@ -60,7 +60,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is here; it hears nothing before there is a place for it."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         self._transport = transport
         transport.set_write_buffer_limits(_WRITE_LIMIT)
         self.session.client = self._client(transport)
