@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from peers.harness import Postroad, message, until
 from peers.nexthop import NextHop
 
