@@ -14,7 +14,7 @@ SENT = (Event.FINISHED, "2.0.0")
 
 def session(ehlo=FULL, *, lmtp=False, warnings=None):
     made = ClientSession(
-        Manners("me.example", lmtp=lmtp),
+        Manners("me.example", str, lmtp=lmtp),
         Peer("there", "192.0.2.1", 25),
         (warnings if warnings is not None else []).append,
     )

@@ -9,7 +9,6 @@ from postroad.proto.client_commands import (
     needs_smtputf8,
     rcpt_command,
     wire,
-    xtext,
 )
 from postroad.proto.client_features import parse_features
 
@@ -17,42 +16,31 @@ ALL = parse_features(b"250-x\n250-SIZE\n250-8BITMIME\n250-DSN\n250 SMTPUTF8")
 NONE = parse_features(b"250 x")
 
 
+def quoting(address):
+    """Stand in for ``mail.address.to_external``."""
+    local, _, domain = address.rpartition("@")
+    return address if local.isalnum() or not address else f'"{local}"@{domain}'
+
+
 @pytest.mark.parametrize(
     ("address", "sent"),
-    [
-        ("", b""),
-        ("a@b", b"a@b"),
-        ("a b@c", b'"a b"@c'),
-        ('a"b@c', b'"a\\"b"@c'),
-        ("a@b@c", b'"a@b"@c'),
-        ("grüße@b", "grüße@b".encode()),
-        ("\udcff@b", b"\xff@b"),
-        ("a>b@c", b'"a>b"@c'),
-    ],
+    [("", b""), ("a@b", b"a@b"), ("a b@c", b'"a b"@c'), ("ü@b", "ü@b".encode()), ("a@\udcff", b"a@\xff")],
 )
-def test_an_address_is_quoted_where_it_must_be(address, sent):
-    assert wire(address) == sent
+def test_an_address_is_sent_in_its_external_form(address, sent):
+    assert wire(address, quoting) == sent
 
 
 @pytest.mark.parametrize("address", ["a\r@b", "a\n@b", "a\0@b", "a@b\r\nDATA"])
 def test_an_address_that_would_end_the_line_is_refused(address):
     with pytest.raises(UnsendableAddress):
-        wire(address)
+        wire(address, str)
 
 
 @given(st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=20))
 def test_no_address_ends_the_line(address):
-    command = rcpt_command(Recipient(address), ALL, smtputf8=True)
+    command = rcpt_command(Recipient(address), ALL, str, smtputf8=True)
     assert command.endswith(b"\r\n")
     assert command.count(b"\r") == command.count(b"\n") == 1
-
-
-@given(st.binary(max_size=30))
-def test_xtext_is_printable_and_can_be_undone(data):
-    quoted = xtext(data)
-    assert all(33 <= c <= 126 and c != ord("=") for c in quoted)
-    head, *parts = quoted.split(b"+")
-    assert head + b"".join(bytes([int(p[:2], 16)]) + p[2:] for p in parts) == data
 
 
 def message(**attributes):
@@ -75,12 +63,12 @@ def message(**attributes):
     ],
 )
 def test_mail_has_the_parameters_that_the_server_knows(attributes, features, command):
-    assert mail_command(message(**attributes), features, 7, smtputf8=False) == command
+    assert mail_command(message(**attributes), features, 7, str, smtputf8=False) == command
 
 
 def test_smtputf8_is_asked_for_where_it_is_offered():
-    assert mail_command(message(), ALL, 0, smtputf8=True) == b"MAIL FROM:<a@b> SMTPUTF8\r\n"
-    assert mail_command(message(), NONE, 0, smtputf8=True) == b"MAIL FROM:<a@b>\r\n"
+    assert mail_command(message(), ALL, 0, str, smtputf8=True) == b"MAIL FROM:<a@b> SMTPUTF8\r\n"
+    assert mail_command(message(), NONE, 0, str, smtputf8=True) == b"MAIL FROM:<a@b>\r\n"
 
 
 @pytest.mark.parametrize(
@@ -99,12 +87,15 @@ def test_smtputf8_is_asked_for_where_it_is_offered():
     ],
 )
 def test_rcpt_carries_what_notices_need(recipient, command):
-    assert rcpt_command(recipient, ALL, smtputf8=False) == command
-    assert rcpt_command(recipient, NONE, smtputf8=False) == b"RCPT TO:<a@b>\r\n"
+    assert rcpt_command(recipient, ALL, str, smtputf8=False) == command
+    assert rcpt_command(recipient, NONE, str, smtputf8=False) == b"RCPT TO:<a@b>\r\n"
 
 
 def test_a_utf8_original_is_raw_where_utf8_may_be():
-    assert rcpt_command(Recipient("ü@b"), ALL, smtputf8=True) == "RCPT TO:<ü@b> ORCPT=utf-8;ü@b\r\n".encode()
+    assert (
+        rcpt_command(Recipient("ü@b"), ALL, str, smtputf8=True)
+        == "RCPT TO:<ü@b> ORCPT=utf-8;ü@b\r\n".encode()
+    )
 
 
 def test_smtputf8_is_needed_for_any_address_beyond_ascii():

@@ -8,7 +8,7 @@ from postroad.proto.client_values import Manners, Peer
 def talk(*replies, port=25, best=True, warnings=None, **manners):
     """Play a handshake; return the session, its last event and what it said."""
     session = ClientSession(
-        Manners("me.example", hostname="me.example", **manners),
+        Manners("me.example", str, hostname="me.example", **manners),
         Peer("there", "192.0.2.1", port, best, "dest.example"),
         [].append if warnings is None else warnings.append,
     )

@@ -22,7 +22,7 @@ def test_the_rest_is_who_has_no_outcome_yet():
 
 
 def test_manners_are_those_of_postfix():
-    manners = Manners("me")
+    manners = Manners("me", str)
     assert manners.always_ehlo
     assert manners.skip_5xx_greeting
     assert manners.convert_8bit

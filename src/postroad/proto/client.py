@@ -163,15 +163,17 @@ class ClientSession(Handshake):
             return []
         utf8 = utf8 or message.smtputf8
         converted = message.eight_bit and not features.eight_bit and self._manners.convert_8bit
+        size = 0 if converted else dispatch.size
+        external = self._manners.external
         try:
-            commands = [mail_command(message, features, 0 if converted else dispatch.size, smtputf8=utf8)]
+            commands = [mail_command(message, features, size, external, smtputf8=utf8)]
         except UnsendableAddress:
             dispatch.rest(Outcome("5.1.7", "the sender address has a control character", peer.relay))
             return []
         asked: list[int] = []
         for index, recipient in enumerate(dispatch.recipients):
             try:
-                commands.append(rcpt_command(recipient, features, smtputf8=utf8))
+                commands.append(rcpt_command(recipient, features, external, smtputf8=utf8))
                 asked.append(index)
             except UnsendableAddress:
                 text = "the recipient address has a control character"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from postroad.model.message import Message, Recipient
@@ -13,10 +13,12 @@ from postroad.model.outcome import Outcome
 class Manners:
     """How this client speaks: the settings of all its conversations.
 
-    ``reply_limit`` is the longest text of a reply that is kept, in bytes.
+    ``external`` gives an address the form it has in commands: its local part quoted where RFC 5321
+    4.1.2 demands.  ``reply_limit`` is the longest text of a reply that is kept, in bytes.
     """
 
     name: str  # smtp_helo_name
+    external: Callable[[str], str]
     lmtp: bool = False
     hostname: str = ""  # $myhostname: a server of this name is ourselves
     always_ehlo: bool = True

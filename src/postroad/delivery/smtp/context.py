@@ -10,6 +10,7 @@ from postroad.base.log import Event, Log
 from postroad.base.params import Settings
 from postroad.base.wheel import Wheel
 from postroad.delivery.smtp import params as p
+from postroad.mail.address import to_external
 from postroad.model.params import LINE_LENGTH_LIMIT, MYHOSTNAME, QUEUE_DIRECTORY, SOFT_BOUNCE
 from postroad.proto.client_features import parse_discard
 from postroad.proto.client_stages import STAGES, Stage
@@ -55,6 +56,7 @@ class ClientContext:
         self.discarded = " ".join(sorted(discard))
         self.manners = Manners(
             name=client[p.HELO_NAME],
+            external=to_external,
             lmtp=lmtp,
             hostname=settings[MYHOSTNAME],
             always_ehlo=settings[p.ALWAYS_SEND_EHLO],
