@@ -66,9 +66,12 @@ class Dialogue:
         LMTP has a reply for each recipient that was accepted (RFC 2033 4.2).
         """
         encoder = ContentEncoder(0)
+        last = b""
         for piece in pieces:
-            self._send(encoder.encode(piece))
-        self._send(encoder.finish())
+            if last:
+                self._send(last)
+            last = encoder.encode(piece)
+        self._send(last + encoder.finish())
         return [self._reply() for _ in range(replies)]
 
     def quit(self) -> None:
@@ -117,4 +120,5 @@ def connect(host: str, port: int, *, timeout: float = 60.0, lmtp: bool = False) 
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise NoServer(f"connect to {host} port {port}: {reason}") from error
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return Dialogue(peer, timeout=timeout, lmtp=lmtp)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401 - mail_owner may not be able to read Python's library later
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from postroad.admin.submit import Envelope, Refused
 from postroad.base.clock import SystemClock
 from postroad.base.errors import PostroadError
 from postroad.base.ids import QueueIds, id_of
-from postroad.base.log import Log, sink_for
+from postroad.base.log import Log, Sink, sink_for
 from postroad.base.params import Settings
 from postroad.intake.intake import Intake
 from postroad.mail.address import to_external
@@ -37,20 +38,16 @@ class ServerIsBack(PostroadError):  # noqa: N818 - a state
     """A server has started meanwhile; nothing was queued here."""
 
 
-def queue_directly(settings: Settings, directory: str, envelope: Envelope, content: Iterable[bytes], *, caller: tuple[int, str], is_running: Callable[[], bool]) -> str:  # fmt: skip  # noqa: E501
+def queue_directly(settings: Settings, directory: str, envelope: Envelope, content: Iterable[bytes], *, caller: tuple[int, str], log: Log, is_running: Callable[[], bool]) -> str:  # fmt: skip  # noqa: E501
     """Queue one message, synced, and return its queue id.
 
     ``caller`` is the user's id and login name.  Refused as the server would refuse it, ServerIsBack,
-    StoreUnavailable.  To be called as mail_owner.
+    StoreUnavailable.  To be called as mail_owner, with whatever is imported late imported before.
     """
-    return asyncio.run(_queue(settings, directory, envelope, content, caller, is_running))
+    return asyncio.run(_queue(settings, directory, envelope, content, caller, log, is_running))
 
 
-async def _queue(settings: Settings, directory: str, envelope: Envelope, content: Iterable[bytes], caller: tuple[int, str], is_running: Callable[[], bool]) -> str:  # fmt: skip  # noqa: E501
-    log = Log(
-        sink_for(settings[model.MAILLOG_FILE], settings[model.SYSLOG_FACILITY], settings[model.MYHOSTNAME]),
-        settings[model.SYSLOG_NAME],
-    )
+async def _queue(settings: Settings, directory: str, envelope: Envelope, content: Iterable[bytes], caller: tuple[int, str], log: Log, is_running: Callable[[], bool]) -> str:  # fmt: skip  # noqa: E501
     store = await _open(Path(settings[model.QUEUE_DIRECTORY], SHARD), log)
     try:
         # Asked with the shard in our hands: a server that starts from now on waits for it.
@@ -65,6 +62,17 @@ async def _queue(settings: Settings, directory: str, envelope: Envelope, content
     finally:
         await store.close()
         log.sink.flush()
+
+
+def open_log(settings: Settings) -> Log:
+    """Open the mail log; one that cannot be written keeps no mail back."""
+    try:
+        sink = sink_for(
+            settings[model.MAILLOG_FILE], settings[model.SYSLOG_FACILITY], settings[model.MYHOSTNAME]
+        )
+    except OSError:
+        sink = Sink()
+    return Log(sink, settings[model.SYSLOG_NAME])
 
 
 async def _open(path: Path, log: Log) -> SqliteStore:

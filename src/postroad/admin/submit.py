@@ -8,12 +8,18 @@ from dataclasses import dataclass, field
 
 from postroad.admin.dialogue import Dialogue
 from postroad.base.errors import PostroadError
+from postroad.mail.address import to_external
 from postroad.model.message import DELAY, FAILURE, NEVER, SUCCESS
-from postroad.proto.client_commands import wire, xtext
+from postroad.proto import xtext
 from postroad.proto.replies import ServerReply
 
 _NOTIFY = ((NEVER, b"NEVER"), (SUCCESS, b"SUCCESS"), (FAILURE, b"FAILURE"), (DELAY, b"DELAY"))
+_UNSENDABLE = re.compile("[\x00-\x1f\x7f]")
 _QUEUED = re.compile(r"queued as ([0-9A-Za-z]+)")
+
+
+class UnsendableAddress(PostroadError):  # noqa: N818 - a property of the address
+    """The address has control characters, which no command may have."""
 
 
 class Refused(PostroadError):  # noqa: N818 - the server's decision
@@ -65,8 +71,8 @@ def submit(dialogue: Dialogue, name: str, envelope: Envelope, size: int, content
     Refused: nothing is queued, not for any recipient.  DialogueLost.  UnsendableAddress for an
     address that no command may have.
     """
-    commands = [(f"<{address}>", b"RCPT TO:<%b>" % wire(address)) for address in envelope.recipients]
-    sender = wire(envelope.sender)
+    commands = [(f"<{address}>", b"RCPT TO:<%b>" % _wire(address)) for address in envelope.recipients]
+    sender = _wire(envelope.sender)
     _good("greeting", dialogue.hello(name))
     _good(f"<{envelope.sender}>", dialogue.say(_mail(dialogue, envelope, sender, size)))
     notify = _notify(envelope.notify) if dialogue.features.dsn else b""
@@ -83,6 +89,12 @@ def submit(dialogue: Dialogue, name: str, envelope: Envelope, size: int, content
             raise Refused(whom, reply)
     dialogue.quit()
     return Receipt(replies)
+
+
+def _wire(address: str) -> bytes:
+    if _UNSENDABLE.search(address):
+        raise UnsendableAddress(f"bad address: {address!r}")
+    return to_external(address).encode("utf-8", "surrogateescape")
 
 
 def _good(what: str, reply: ServerReply) -> None:
@@ -103,7 +115,7 @@ def _mail(dialogue: Dialogue, envelope: Envelope, sender: bytes, size: int) -> b
     if features.dsn and envelope.ret:
         parts.append(b"RET=" + envelope.ret.encode())
     if features.dsn and envelope.envid:
-        parts.append(b"ENVID=" + xtext(envelope.envid.encode("utf-8", "surrogateescape")))
+        parts.append(b"ENVID=" + xtext.encode(envelope.envid).encode())
     return b" ".join(parts)
 
 

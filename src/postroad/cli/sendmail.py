@@ -48,6 +48,9 @@ def run(directory: str | None, args: list[str]) -> int:
         return _other_mode(where, options) if options.mode != "enqueue" else _Submission(where, options).run()
     except Ending as end:
         return end.status
+    except Exception as error:  # noqa: BLE001 - whatever it is, the message is not known to be queued
+        _say(f"fatal: internal error: {error!r}")
+        return EX_TEMPFAIL
 
 
 def _other_mode(directory: str, options: Options) -> int:
@@ -183,8 +186,7 @@ class _Submission:
 
     def _hand_in(self, envelope: Envelope, letter: Letter) -> None:
         from postroad.admin.dialogue import DialogueLost, NoServer, connect_local
-        from postroad.admin.submit import Refused, submit
-        from postroad.proto.client_commands import UnsendableAddress
+        from postroad.admin.submit import Refused, UnsendableAddress, submit
 
         try:
             with connect_local(self._socket()) as dialogue:
@@ -192,7 +194,7 @@ class _Submission:
         except NoServer as error:
             self._queue_directly(envelope, letter, str(error))
         except UnsendableAddress as error:
-            self._fail(f"bad address: {str(error)!r}", EX_DATAERR)
+            self._fail(str(error), EX_DATAERR)
         except Refused as refused:
             self._fail(str(refused), _status_of(refused))
         except DialogueLost as error:
@@ -200,9 +202,10 @@ class _Submission:
 
     def _queue_directly(self, envelope: Envelope, letter: Letter, reason: str) -> None:
         """Put the message where the server finds it when it starts."""
-        from postroad.admin.maildrop import ServerIsBack, queue_directly
+        from postroad.admin.maildrop import ServerIsBack, open_log, queue_directly
         from postroad.admin.submit import Refused
         from postroad.app.ground import owner_of, running_pid
+        from postroad.app.preload import preload
         from postroad.model.params import MAIL_OWNER, QUEUE_DIRECTORY
 
         queue_directory = self._settings[QUEUE_DIRECTORY]
@@ -210,6 +213,8 @@ class _Submission:
             self._fail(f"the mail system does not answer: {reason}", EX_TEMPFAIL)
         if not os.access(queue_directory, os.W_OK | os.X_OK):
             self._fail(f"the mail system is down: {reason}", EX_TEMPFAIL)
+        log = open_log(self._settings)
+        preload()
         try:
             owner_of(self._settings[MAIL_OWNER]).drop()  # what is queued belongs to mail_owner
             queue_directly(
@@ -218,6 +223,7 @@ class _Submission:
                 envelope,
                 letter.pieces(),
                 caller=(self._uid, self._login),
+                log=log,
                 is_running=lambda: bool(running_pid(queue_directory)),
             )
         except ServerIsBack:
