@@ -108,7 +108,8 @@ class _Painter:
         yield ""
         yield self.paint("title", leg.name.capitalize())
         for line in leg.lines:
-            yield f"{_ms(trip, line.at):>8} ms  {self.paint(line.who, f'{line.who}: {_printable(line.text)}')}"
+            said = self.paint(line.who, f"{line.who}: {_printable(line.text)}")
+            yield f"{_ms(trip, line.at):>8} ms  {said}"
 
     def _questions(self, trip: Trip) -> Iterator[str]:
         yield ""
