@@ -20,7 +20,7 @@ check: setup
 	.venv/bin/ruff check src tests benchmarks tools
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(PY) -m postroad.admin.manual --check docs/reference.md
+	$(PY) -m postroad manual --check docs/reference.md
 
 bench: setup
 	sh benchmarks/run.sh
@@ -30,7 +30,7 @@ format: setup
 	.venv/bin/ruff check --fix src tests benchmarks tools
 
 reference: setup
-	$(PY) -m postroad.admin.manual docs/reference.md
+	$(PY) -m postroad manual --write docs/reference.md
 
 setup: $(STAMP)
 

@@ -18,6 +18,7 @@ INSIDE: Final = frozenset(
     {"pickup", "cleanup", "qmgr", "oqmgr", "nqmgr", "tlsmgr", "trivial-rewrite", "bounce", "verify", "flush"}
     | {"proxymap", "showq", "anvil", "scache", "postlogd", "tlsproxy", "dnsblog"}
 )
+_OFF: Final = ("", "no", "none")
 _INSTEAD: Final = {
     "pipe": "no program is run: mail for this transport stays in the queue",
     "postscreen": "its port is not opened; a line with the command smtpd opens it",
@@ -65,8 +66,8 @@ def _undeclared(config: Config) -> list[Problem]:
         if (family and family[1] in transports) or not known.is_known(name, transports):
             continue
         severity, sentence = known.fate(name)
-        if severity is Severity.UNSUPPORTED and text == known.default_of(name):
-            continue  # it asks for what happens anyway
+        if text in _OFF and text == known.default_of(name):
+            continue  # it turns off what is not there
         found.append(Problem(where, f"{name}: {sentence}", "", severity))
     return found
 

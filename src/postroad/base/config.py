@@ -16,7 +16,7 @@ from postroad.base.interfaces import own_interfaces
 from postroad.base.kinds import split_list
 from postroad.base.maincf import Setting
 from postroad.base.mastercf import Service
-from postroad.base.params import Facts, Param, Registry, Settings
+from postroad.base.params import Facts, Registry, Settings
 
 __all__ = ["Config", "Facts", "Service", "Setting", "find_facts", "load", "load_texts"]
 
@@ -118,10 +118,16 @@ def load_texts(main_text: str, master_text: str | None, directory: str, registry
     of_service = {service.key: _settings_of(service, evaluator) for service in services}
     problems += evaluator.problems
     problems += unused(registry, main, services)
+    problems.sort(key=_place)
     texts = (main_text, text)
     return Config(
         directory, evaluator.settings, tuple(services), problems, main, registry, facts, texts, of_service
     )
+
+
+def _place(problem: Problem) -> tuple[str, int]:
+    file, _, number = problem.where.rpartition(":")
+    return file, int(number) if number.isdigit() else 0
 
 
 def _settings_of(service: Service, evaluator: Evaluator) -> Settings:
@@ -151,26 +157,29 @@ def unused(registry: Registry, main: Mapping[str, Setting], services: Iterable[S
     used = _used_names(registry, main, services)
     prefixes = tuple(f"{found}_" for found in _old_tables(main, services))
     transports = {service.name for service in services}
-    places = [("main.cf", name, setting) for name, setting in main.items()]
+    places = list(main.items())
     for service in services:
-        places += [
-            ("master.cf", name, Setting(text, service.places[name]))
-            for name, text in service.overrides.items()
-        ]
+        places += [(name, Setting(text, service.places[name])) for name, text in service.overrides.items()]
     problems: list[Problem] = []
-    for _file, name, setting in places:
+    for name, setting in places:
         if name in registry or name in used or known.is_known(name, transports):
             continue
         if (found := registry.family_of(name)) and found[1] in transports:
             continue
         if prefixes and name.startswith(prefixes):
             continue
-        near = known.nearest(name, (param.name for param in registry))
-        hint = f"did you mean '{near}'?" if near else ""
+        hint = _unused_hint(registry, name)
         problems.append(
             Problem(setting.where, f"unused parameter: {name}={setting.text}", hint, Severity.WARNING)
         )
     return problems
+
+
+def _unused_hint(registry: Registry, name: str) -> str:
+    if transport := known.transport_of(name):
+        return f"no service in master.cf is called {transport}"
+    near = known.nearest(name, (param.name for param in registry))
+    return f"did you mean '{near}'?" if near else ""
 
 
 def _all_texts(main: Mapping[str, Setting], services: Iterable[Service]) -> Iterable[str]:
@@ -196,13 +205,3 @@ def _used_names(registry: Registry, main: Mapping[str, Setting], services: list[
 def _old_tables(main: Mapping[str, Setting], services: Iterable[Service]) -> set[str]:
     """Return the names of tables whose parameters stand in main.cf (``ldap:accounts``: accounts_...)."""
     return {found[1] for text in _all_texts(main, services) for found in _OLD_TABLE.finditer(text)}
-
-
-def param_of(config: Config, name: str) -> Param[object] | None:
-    """Return the declared parameter of this name, a transport's own included."""
-    param = config.registry.get(name)
-    if param is None and (found := config.registry.family_of(name)):
-        family, transport = found
-        if any(service.name == transport for service in config.services):
-            return family.member(transport)
-    return param

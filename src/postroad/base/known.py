@@ -82,6 +82,11 @@ def family_of(name: str, transports: Collection[str]) -> tuple[Known, str] | Non
     return None
 
 
+def transport_of(name: str) -> str:
+    """Return what stands before the suffix of a family, whether there is such a service or not."""
+    return next((name[: -len(suffix)] for suffix in families() if name.endswith(suffix)), "")
+
+
 def is_known(name: str, transports: Collection[str]) -> bool:
     """Return whether Postfix has a parameter of this name, with these services in master.cf."""
     return name in parameters() or family_of(name, transports) is not None
@@ -103,6 +108,6 @@ def fate(name: str) -> tuple[Severity, str]:
 
 def nearest(name: str, declared: Iterable[str]) -> str:
     """Return the known name that is most like ``name``; empty when none is."""
-    names = {*declared, *(each.name for each in parameters().values())}
+    names = {*declared, *(each.name for each in parameters().values() if "old" not in each.flags)}
     found = difflib.get_close_matches(name, names, 1, 0.8)
     return found[0] if found else ""
