@@ -144,10 +144,10 @@ def test_lmtp_has_a_final_answer_for_each_accepted_recipient():
 
 
 @pytest.mark.parametrize(
-    ("reply", "status", "said"),
-    [("250 Ok", "5.5.0", "DATA"), ("354 go", "5.5.0", "MAIL"), ("199 hm", "5.5.0", "RCPT")],
+    ("reply", "said", "prefix"),
+    [("250 Ok", "DATA", "Protocol error: "), ("354 go", "MAIL", ""), ("199 hm", "RCPT", "")],
 )
-def test_an_answer_of_the_wrong_kind_is_a_protocol_error_of_that_command(reply, status, said):
+def test_an_answer_of_the_wrong_kind_is_a_protocol_error_of_that_command(reply, said, prefix):
     """One command at a time there is no doubt whose answer it is."""
     made, parcel = session(PLAIN), dispatch()
     made.begin(parcel)
@@ -155,8 +155,10 @@ def test_an_answer_of_the_wrong_kind_is_a_protocol_error_of_that_command(reply, 
     for earlier in before:
         assert say(made, earlier) == []
     assert say(made, reply) == [Event.FINISHED]
-    assert results(parcel)[0][0] == status
-    assert results(parcel)[0][1].startswith("Protocol error: host there[192.0.2.1] said: ")
+    assert results(parcel)[0][0] == "5.5.0"
+    assert results(parcel)[0][1].startswith(
+        f"{prefix}host there[192.0.2.1] said: {reply} (in reply to {said}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -331,7 +331,7 @@ class ClientSession(Handshake):
 
     def _garbled(self, line: str) -> Event:
         stage = self.stage
-        outcome = self._nonsense(line)
+        outcome = self._nonsense(line, self.current.message.id if self.current is not None else "")
         if self.current is None:
             self.failure = outcome
             return Event.REFUSED if stage in HANDSHAKE else Event.BROKEN

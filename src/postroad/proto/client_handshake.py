@@ -126,8 +126,8 @@ class Handshake:
         return Event.REFUSED
 
     def _said(self, reply: ServerReply, text: str) -> Outcome:
-        status = reply.status
-        if status[:1] not in ("4", "5"):
+        status = reply.status or "5.5.0"
+        if reply.good:  # where only a 3xx would have been
             status, text = "5.5.0", f"Protocol error: {text}"
         return Outcome(status, text, self.peer.relay, remote=self.peer.name, reply=reply.text)
 
@@ -138,9 +138,11 @@ class Handshake:
             text = f"lost connection with {self.peer.host} while {stage.doing}"
         return Outcome("4.4.2", text, self.peer.relay)
 
-    def _nonsense(self, line: str) -> Outcome:
-        protocol = "LMTP" if self._manners.lmtp else "SMTP"
-        self._warn(f"non-{protocol} response from {self.peer.relay}: {line[:100]}")
+    def _nonsense(self, line: str, about: str = "") -> Outcome:
+        """Give the conversation up; ``about`` is the queue id of the message that it is about."""
+        protocol = "LMTP" if self._manners.lmtp else "ESMTP"
+        prefix = f"{about}: " if about else ""
+        self._warn(f"{prefix}non-{protocol} response from {self.peer.relay}: {line[:100]}")
         stage, self.stage = self.stage, CLOSED
         text = f"protocol error in reply from {self.peer.host} while {stage.doing}"
         return Outcome("4.5.0", text, self.peer.relay)
