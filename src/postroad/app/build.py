@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from postroad.admin.submission import submission_policy
 from postroad.base import tasks
 from postroad.base.clock import Clock
 from postroad.base.config import Config, Service
@@ -272,6 +273,7 @@ class _Builder:
     def _submission(self) -> SmtpdService:
         return SmtpdService(
             self.settings,
+            policy=submission_policy(self.settings, self.tables),
             intake=self.intake,
             log=self.log,
             clock=self.core.clock,

@@ -241,16 +241,16 @@ class _Submission:
 
     def _authorize(self) -> None:
         """End the command for a user who may not hand in mail.  The server asks again, by itself."""
-        from postroad.admin.users import is_authorized
         from postroad.store.params import AUTHORIZED_SUBMIT_USERS
+
+        if self._settings[AUTHORIZED_SUBMIT_USERS] == ("static:anyone",):
+            return
+        from postroad.admin.submission import may_submit
         from postroad.tables.context import TableContext
 
-        settings = self._settings
-        if settings[AUTHORIZED_SUBMIT_USERS] == ("static:anyone",):
-            return
-        context = TableContext(self._directory, settings.texts)
+        context = TableContext(self._directory, self._settings.texts)
         try:
-            permitted = asyncio.run(is_authorized(self._uid, AUTHORIZED_SUBMIT_USERS, settings, context))
+            permitted = asyncio.run(may_submit(self._uid, self._settings, context))
         except TableUnavailable as error:
             _fatal(str(error), EX_TEMPFAIL)
         except ValueError as error:
