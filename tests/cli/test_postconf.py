@@ -27,6 +27,8 @@ def postconf(tmp_path, capfdbinary):
     return call
 
 
+RELAY = "relay      unix  -       -       n       -       -       smtp\n"
+FOLDED = RELAY + "    -o syslog_name=postfix/$service_name\n"
 N = "config_directory = DIR\nmine = 1\nmyhostname = mx.example.org\nmyorigin = ${mine}\nsmtpd_banner = $myhostname ESMTP\n"  # noqa: E501
 SMTP = "smtp       inet  n       -       n       -       -       smtpd\n"
 
@@ -44,11 +46,7 @@ SMTP = "smtp       inet  n       -       n       -       -       smtpd\n"
         (["-o", "mine=2", "-x", "myorigin"], "myorigin = 2\n"),
         (["-n", "-C", "user"], "mine = 1\n"),
         (["-M", "smtp/inet"], SMTP),
-        (
-            ["-Mf", "relay"],
-            "relay      unix  -       -       n       -       -       smtp\n"
-            "    -o syslog_name=postfix/$service_name\n",
-        ),
+        (["-Mf", "relay"], FOLDED),
         (["-P"], "relay/unix/syslog_name = postfix/$service_name\n"),
         (["-Px", "relay"], "relay/unix/syslog_name = postfix/relay\n"),
         (["-Ph", "relay/unix/syslog_name"], "postfix/$service_name\n"),

@@ -20,6 +20,7 @@ _TITLES: Final = {
     "delivery.smtp": "Delivery by SMTP and LMTP",
     "delivery.mailbox": "Delivery to mailboxes",
     "outcome": "Retries and notices",
+    "admin": "Commands",
     "app": "Processes",
 }
 _HEAD: Final = """\

@@ -49,7 +49,7 @@ def _file(path: Path, *, write: bool) -> int:
         print(f"postroad manual: {path}: {error.strerror}", file=sys.stderr)
         return 1
     if not same:
-        print(f"postroad manual: {path} is not the reference; postroad manual --write {path}", file=sys.stderr)
+        print(f"postroad manual: {path} is out of date: postroad manual --write {path}", file=sys.stderr)
     return 0 if same else 1
 
 
