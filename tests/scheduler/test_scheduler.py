@@ -68,6 +68,10 @@ class FakeStore:
     def __init__(self):
         self.due = []
         self.claims = 0
+        self.written = []
+
+    def progress(self, message):
+        self.written.append([r.done for r in message.recipients])
 
     async def claim(self, *, now, most):
         self.claims += 1
@@ -123,6 +127,15 @@ async def test_recipients_of_one_destination_travel_together_up_to_the_limit():
     for _ in range(3):
         w.agent.answer(OK)
     assert w.outcomes.finished == [1]
+
+
+async def test_what_is_delivered_is_written_while_others_are_still_tried():
+    w = World()
+    w.message(1, "a@x", "b@y", "c@z")
+    w.agent.answer(OK)
+    w.agent.answer(DOWN)
+    w.agent.answer(OK)
+    assert w.store.written == [[True, False, False], [True, False, False]]
 
 
 async def test_concurrency_begins_with_the_initial_window_and_grows_with_success():

@@ -318,3 +318,20 @@ async def test_hostile_addresses_are_data(bench, new):
     message = await bench.accept(new(hostile, sender=hostile))
     (found,) = await bench.store.find([message.key])
     assert found.sender == found.recipients[0].address == hostile
+
+
+async def test_progress_survives_the_death_of_the_process_and_the_lease_stays(bench, new, clock):
+    message = await bench.accept(new("done@example.net", "open@example.net"))
+    message.recipients[0].done = True
+    bench.store.progress(message)
+    await bench.accept(new())  # the next batch is written
+    assert message.key not in [m.key for m in await bench.store.claim(now=clock.now() + 1, most=10)]
+    (found,) = await bench.store.find([message.key])
+    assert [r.done for r in found.recipients] == [True, False]
+
+
+async def test_progress_of_a_message_that_is_not_ours_changes_nothing(bench, new):
+    message = new("a@example.net", "b@example.net")
+    message.recipients[0].done = True
+    bench.store.progress(message)
+    assert await bench.store.count() == 0

@@ -386,8 +386,13 @@ class _Builder:
             job.all(Outcome("4.3.0", f"best_mx_transport: no such service in master.cf: {name}"))
             report(job)
             return
-        job.nexthop = nexthop or job.nexthop
-        lanes.agent.deliver(job, report)
+        lane, job.nexthop = job.nexthop, nexthop or job.nexthop
+
+        def back(done: Job) -> None:
+            done.nexthop = lane  # the scheduler knows the job by the lane it took it from
+            report(done)
+
+        lanes.agent.deliver(job, back)
 
     def _transports(self, agents: Mapping[str, Agent]) -> dict[str, TransportLanes]:
         """Return the lanes of each transport; those that exist keep their mail and their windows."""

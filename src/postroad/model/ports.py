@@ -140,6 +140,14 @@ class Store(Protocol):
         """Write what an attempt changed: done, retry and bounce are one transaction."""
         ...
 
+    def progress(self, message: Message) -> None:
+        """Write soon which recipients are done while the others are still tried; the lease stays.
+
+        A crash then repeats no delivery that is written.  A failure to write is no error: the
+        settlement will say the same.
+        """
+        ...
+
     async def claim(self, *, now: float, most: int) -> list[Message]:
         """Lease up to ``most`` messages whose time has come, earliest first; contents are not loaded."""
         ...

@@ -235,6 +235,10 @@ class Scheduler:
         self._outcomes.report(job)
         job.attempt = None
         attempt.new_messages += job.new_messages
+        if attempt.pending > 1 and not attempt.new_messages and not attempt.succeeded and not attempt.failed:
+            # Others of its recipients may take long.  What still has to be queued with the settlement
+            # (forwards, notices) keeps its recipients open until then.
+            self._store.progress(attempt.message)
         self._one_done(attempt)
         if transport is not None:
             self._dispatch(transport)

@@ -16,11 +16,12 @@ class Change:
 
     ``row`` and ``body`` are a new message; without a body its content is a file, which is made of
     ``foreign`` first unless it is there already.  ``notices`` are others in the same transaction.
-    ``done`` is a message that leaves; ``retry`` has due, envelope and key of one that stays.
+    ``done`` is a message that leaves; ``retry`` has due, envelope and key of one that stays;
+    ``progress`` has envelope and key of one whose attempt goes on.
     ``lasting`` changes are kept and tried again until they are written.
     """
 
-    __slots__ = ("body", "done", "foreign", "lasting", "notices", "retry", "row", "then")
+    __slots__ = ("body", "done", "foreign", "lasting", "notices", "progress", "retry", "row", "then")
 
     def __init__(self, then: Then) -> None:
         self.then = then
@@ -30,6 +31,7 @@ class Change:
         self.notices: Sequence[Change] = ()
         self.done = 0
         self.retry: tuple[float, bytes, int] | None = None
+        self.progress: tuple[bytes, int] | None = None
         self.lasting = False
 
 

@@ -77,6 +77,12 @@ class MemoryStore:
             self._enter(notice, notice.content)
         then(None)
 
+    def progress(self, message: Message) -> None:
+        """Write which recipients are done; the lease stays."""
+        row = self._rows.get(message.key)
+        if row is not None and row.owner == self.owner:
+            row.envelope = pack(message)
+
     def _enter(self, message: Message, content: Content) -> None:
         message.size = content.size
         if not message.held:

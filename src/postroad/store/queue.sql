@@ -15,6 +15,9 @@ DELETE FROM body WHERE key IN (SELECT value FROM json_each(:keys))
 -- name: retry
 UPDATE message SET due = ?, owner = '', envelope = ? WHERE key = ?
 
+-- name: progress
+UPDATE message SET envelope = ? WHERE key = ? AND owner <> ''
+
 -- name: buried
 DELETE FROM message WHERE deleted = 1 AND owner = '' RETURNING key
 

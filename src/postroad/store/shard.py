@@ -97,12 +97,15 @@ class Shard:
         retries = [change.retry for change in changes if change.retry is not None]
         if retries and (self._again or self._buried):
             retries = self._as_told(retries, done)
+        progress = [change.progress for change in changes if change.progress is not None]
         if files:
             self._sync_files(files)
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._insert("accept", new)
             self._insert("store_body", bodies)
+            if progress:  # first: the same batch may have the end of the same attempt
+                self._db.executemany(QUEUE["progress"], progress)
             if retries:
                 self._db.executemany(QUEUE["retry"], retries)
             if done:

@@ -37,6 +37,10 @@ RETURNED = Event("qmgr", "%s: %d messages of a run that ended early are due now"
 ADOPTED = Event("qmgr", "%d messages taken over from %s", "The shard of a former worker was emptied.")
 
 
+def _nobody_waits(_error: BaseException | None) -> None:
+    """What is said about progress: the settlement will say it again."""
+
+
 class SqliteStore:
     """The store of one worker.  Made in the loop's thread; ``close`` returns the leases.
 
@@ -105,6 +109,16 @@ class SqliteStore:
             return
         self._leased.discard(key)
         self._writer.add(change)
+
+    def progress(self, message: Message) -> None:
+        """Write which recipients are done, with the next batch; the lease stays."""
+        if message.key in self._leased:
+            change = Change(_nobody_waits)
+            try:
+                change.progress = (pack(message), message.key)
+            except (ValueError, TypeError):
+                return
+            self._writer.add(change)
 
     def _enter(self, change: Change, message: Message) -> None:
         """Make a change out of a new message."""
