@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -34,12 +35,11 @@ _NEUTERED = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 #: MAIL and RCPT as nearly every client sends them: these need none of the general address parser.
-_ATEXT = rb"[A-Za-z0-9!#$&'*+/=?^_`{|}~%-]"
-_LABEL = rb"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _QUICK = re.compile(
-    rb"(?:(MAIL) FROM|RCPT TO):<((?!-)" + _ATEXT + rb"+(?:\." + _ATEXT + rb"+)*@(?:" + _LABEL + rb"\.)+"
-    rb"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?|)>(?: ([!#-;=?-\[\]-~ ]*))?"
-)  # fmt: skip
+    rb"(?:(MAIL) FROM|RCPT TO):<(?:((?!-)[A-Za-z0-9!#$&'*+/=?^_`{|}~%.-]+@([A-Za-z0-9.-]+)))?>"
+    rb"(?: ([!#-;=?-\[\]-~ ]*))?"
+)
+_is_domain = functools.lru_cache(4096)(valid_hostname)
 _QUICK_LIMIT = 255  # longer ones take the general way, which looks at the domain's length
 
 
@@ -57,17 +57,18 @@ def quick(server: ServerSession, line: bytes) -> bool:
     match = _QUICK.fullmatch(line)
     if match is None or server.options.noop_words:
         return False
-    verb = Verb.MAIL if match[1] else Verb.RCPT
-    if verb is Verb.RCPT and not match[2]:
+    mail, address, domain, options = match.groups()
+    if not _is_domain(domain.decode()) if address else not mail:
         return False
+    verb = Verb.MAIL if mail else Verb.RCPT
     server.counts[verb] += 1
     server.verb = verb
     server.where = verb.name
     if verb is Verb.MAIL and _helo_missing(server):
         return True
     if server.in_step(verb):
-        options = match[3].decode().split() if match[3] else ()
-        (_mail_read if match[1] else _rcpt_read)(server, match[2].decode(), options)
+        read = _mail_read if mail else _rcpt_read
+        read(server, address.decode() if address else "", options.decode().split() if options else ())
     return True
 
 

@@ -148,14 +148,18 @@ class ContentReader:
         if _BARE_LF.search(work, len(start)) is not None:
             self.bare = True
         self._start = CRLF if work.endswith(CRLF) else b"\n"
-        work = _MANY_CR.sub(b"\n", work).replace(CRLF, b"\n").replace(b"\n", CRLF)
+        if b"\r\r" in work:
+            work = _MANY_CR.sub(b"\n", work)
+        work = work.replace(CRLF, b"\n").replace(b"\n", CRLF)
         if self._lines:
-            work = _LONE_DOT.sub(b"", work) if self._strict else work
+            if self._strict and b"\n.\r\n" in work:
+                work = _LONE_DOT.sub(b"", work)
             work = work.replace(b"\r\n.", CRLF)
         work = work[1 if start == b"x" else 2 :]  # without what was lent in front
         if not self.done and len(self._tail) > self._limit:
             work += self._overlong()
-        return _STRAY_CR.sub(b" ", work) if self._replace else work
+        stray = self._replace and work.count(b"\r") != work.count(CRLF)
+        return _STRAY_CR.sub(b" ", work) if stray else work
 
     def _open(self, text: bytes) -> bytes:
         """Treat the first line as Postfix does."""
