@@ -100,7 +100,7 @@ async def test_brackets_and_ports_and_addresses_are_taken_as_they_are(stub, make
 
 async def test_a_domain_that_takes_no_mail_is_refused_for_good(stub, make):
     stub.zone["x.example", "MX"] = ["60 MX 0 ."]
-    assert await refused(make()("x.example")) == ("5.1.10", "Domain x.example does not accept mail (nullMX)")
+    assert await refused(make()("x.example")) == ("5.1.0", "Domain x.example does not accept mail (nullMX)")
 
 
 async def test_a_domain_that_does_not_exist_is_refused_for_good(make):

@@ -206,7 +206,7 @@ class MailHosts:
         if not answer.records:
             return await self._by_address(domain, port, _reset(why), loops=loops), False  # RFC 5321 5.1
         if any(not host for _, host in answer.records):  # RFC 7505 3
-            why.fail(".1.10", f"Domain {name} does not accept mail (nullMX)", soft=False)
+            why.fail(".1.0", f"Domain {name} does not accept mail (nullMX)", soft=False)
             return [], False
         exchangers = sorted(mx for mx in answer.records if is_hostname(mx[1]) or bare_address(mx[1]))
         if not exchangers:
