@@ -301,3 +301,25 @@ async def test_a_client_refused_at_once_may_only_quit(stand):
     assert await peer.ask("QUIT") == "221 2.0.0 Bye"
     assert "NOQUEUE: reject: CONNECT from unknown[127.0.0.1]: 554 5.7.1" in stand.log[1]
     await peer.close()
+
+
+async def test_a_client_that_leaves_while_tables_are_asked_is_counted_down_once(stand):
+    service = stand.make(smtpd_client_connection_count_limit="5")
+    gate = asyncio.get_running_loop().create_future()
+
+    async def slow(client):
+        await gate
+        return frozenset()
+
+    service.discards_of = slow
+    stays, leaves = (
+        await Peer.connect(await stand.serve()),
+        await Peer.connect(stand.servers[0].sockets[0].getsockname()[1]),
+    )
+    await eventually(lambda: service.counts._sessions == {"127.0.0.1": 2})
+    leaves.reset()
+    await eventually(lambda: service.counts._sessions == {"127.0.0.1": 1})
+    gate.set_result(None)
+    assert (await stays.reply()).startswith("220")
+    assert service.counts._sessions == {"127.0.0.1": 1}
+    await stays.close()

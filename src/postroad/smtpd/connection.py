@@ -112,7 +112,8 @@ class Connection(asyncio.BufferedProtocol):
         self.machine.close()
         self._transport = None
         self._service.wheel.leave(self)
-        self._service.leave(self, self._entered)
+        entered, self._entered = self._entered, ""
+        self._service.leave(self, entered)
 
     def expired(self) -> None:
         """The deadline is over: for the client, or for the last reply to it."""
