@@ -1,4 +1,5 @@
 import asyncio
+import random
 
 import pytest
 
@@ -251,3 +252,46 @@ async def test_a_refused_connection_is_said_in_the_systems_words(post, job_of):
     assert job.outcomes[0].relay == "none"
     assert made.lines == [f"smtp: {text}"]
     assert job.site_failure is job.outcomes[0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_whatever_servers_do_each_job_is_reported_once_and_sent_means_received(
+    servers, post, job_of, seed
+):
+    rng = random.Random(seed)
+    wild = [None, "421 4.3.2 bye", "450 4.2.0 no", "550 5.1.1 no", "nonsense", "250 Ok", "354 go", b"25"]
+    first, second = await servers(), await servers()
+    for server in (first, second):
+        usual = server._answer
+
+        async def answer(writer, line, verb, server=server, usual=usual):
+            if verb != "QUIT" and rng.random() < 0.15:
+                server.says(**{"greeting" if not verb else "dot" if verb == "." else verb: rng.choice(wild)})
+                try:
+                    return await usual(writer, line, verb)
+                finally:
+                    server.answers.update(type(server)().answers)
+            return await usual(writer, line, verb)
+
+        server._answer = answer
+    late = dict.fromkeys((s for s in stages.STAGES if s.timeout), 0.05)
+    made = post(first, second, timeouts=late)
+    reported = []
+    todo = [job_of("a@x", "b@x", content=b"Subject: %d\r\n\r\n" % k, key=k) for k in range(150)]
+    all_done = asyncio.get_running_loop().create_future()
+
+    def report(job):
+        reported.append(job.message.key)
+        if any(o.status[0] == "2" for o in job.outcomes):
+            text = b"Subject: %d\r\n" % job.message.key
+            assert any(m.startswith(text) for m in first.messages + second.messages)
+        if todo:
+            made.agent.deliver(todo.pop(), report)
+        elif len(reported) == 150:
+            all_done.set_result(None)
+
+    for _ in range(10):
+        made.agent.deliver(todo.pop(), report)
+    await asyncio.wait_for(all_done, 20)
+    await asyncio.sleep(0.05)
+    assert sorted(reported) == list(range(150))
