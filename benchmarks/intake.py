@@ -43,6 +43,7 @@ class Nowhere:
     """Accepts and forgets."""
 
     def accept(self, message: Message, then: Callable[[None], None]) -> None:
+        del message
         then(None)
 
 
@@ -57,7 +58,7 @@ def measure(title: str, messages: int, address: str, **texts: str) -> None:
         ids=QueueIds(clock),
         log=Log(Sink()),
         clock=clock,
-        accepted=lambda message: None,
+        accepted=_ignore,
         tables=TableContext(texts=settings.texts),
         rewriter=Rewriter(settings),
         own=OwnAddresses(["127.0.0.1"]),

@@ -51,7 +51,11 @@ def test_aliases_are_followed_to_their_ends(bench, recipient, expected):
 
 
 def test_a_loop_ends_at_the_default_limits_too(bench):
-    b = bench(virtual_alias_maps="inline:{ {a@x=b@x,a@x}, {b@x=a@x,b@x} }")
-    assert b.send(b"\r\nx\r\n", "a@x").startswith(("250", "451 4.6.0"))
     b = bench(virtual_alias_maps="inline:{ {a@x=b@x}, {b@x=a@x} }")
     assert b.send(b"\r\nx\r\n", "a@x").startswith("451 4.6.0")
+
+
+def test_addresses_that_name_each_other_and_themselves_are_each_kept_once(bench):
+    b = bench(virtual_alias_maps="inline:{ {a@x=b@x,a@x}, {b@x=a@x,b@x} }")
+    b.send(b"\r\nx\r\n", "a@x")
+    assert sorted(b.envelope[1:]) == ["a@x", "b@x"]

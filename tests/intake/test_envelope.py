@@ -1,7 +1,10 @@
 from postroad.intake.envelope import Duplicates, original_recipient
 from postroad.model.message import FAILURE, NEVER, SUCCESS, Recipient
 
-ALIASES = "inline:{ {m@e.test=a@x, b@x}, {one@e.test=c@x}, {@w.test=@z.test}, {loc=q@x}, {ext+foo@e.test=gotext@x}, {ext@e.test=base@x} }"
+ALIASES = (
+    "inline:{ {m@e.test=a@x, b@x}, {one@e.test=c@x}, {@w.test=@z.test}, {loc=q@x},"
+    " {ext+foo@e.test=gotext@x}, {ext@e.test=base@x} }"
+)
 
 
 def test_recipients_come_in_postfixs_order_with_their_requests(bench):

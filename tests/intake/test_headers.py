@@ -1,5 +1,6 @@
 import pytest
 
+MANY = ", ".join(f"user{number}@example.com" for number in range(12))
 HOPS = b"Received: from a by b; now\r\n"
 
 
@@ -58,8 +59,9 @@ def test_too_large_a_field_is_cut_and_the_others_are_not(bench):
     long, after, rest = b.header.split("\r\n")
     assert (len(long), after, rest) == (102400, "After: z", "")
     b.send(b"X-L2: a\r\n" + b" yyyyyyyyyyyyyyyy\r\n" * 10000 + b"After: z\r\n\r\nbody\r\n")
-    assert b.header.count("yyyyyyyyyyyyyyyy") == 5688
-    assert b.header.endswith(" yyyyyyyyyyyyyyyy\r\nAfter: z\r\n")
+    folded, _, after = b.header.rpartition("\r\nAfter")
+    assert len(folded.replace("\r\n", "\n")) == 102400
+    assert after == ": z\r\n"
 
 
 def local(bench, content, **more):
@@ -94,20 +96,23 @@ def test_a_message_sent_again_gets_resent_fields(bench):
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ("From: Al (boss) <al>, \"B. C\" <b@c>, joe (x) , x@y (z)", "From: Al (boss) <al@mx.example.test>, \"B. C\" <b@c>,\r\n\tjoe@mx.example.test (x), x@y (z)"),
+        (
+            'From: Al (boss) <al>, "B. C" <b@c>, joe (x) , x@y (z)',
+            'From: Al (boss) <al@mx.example.test>, "B. C" <b@c>,\r\n\tjoe@mx.example.test (x), x@y (z)',
+        ),
         ("Cc: grp: a, b@c;, q", "Cc: grp: a@mx.example.test, b@c;, q@mx.example.test"),
         ("to:bob@x   ,   al", "to: bob@x, al@mx.example.test"),
         ("To :al", "To: al@mx.example.test"),
         ("CC:", "CC:"),
         ("Sender: <>", "Sender: <>"),
         ("Reply-To: J. B. Goode <j@b>", "Reply-To: J. B. Goode <j@b>"),
-        ("To: " + ", ".join(f"user{i}@example.com" for i in range(12)), "To: " + ", ".join(f"user{i}@example.com" for i in range(12))),
+        ("To: " + MANY, "To: " + MANY),
         ("X-To: al", "X-To: al"),
         ("Apparently-To: f", "Apparently-To: f@mx.example.test"),
         ("To:\r\n  a@b,\r\n  c", "To: a@b, c@mx.example.test"),
         ("From: Jörg <j>", "From: Jörg <j@mx.example.test>"),
     ],
-)  # fmt: skip
+)
 def test_a_local_clients_addresses_are_completed(bench, given, expected):
     header = local(bench, given.encode() + b"\r\nMessage-Id: <1>\r\nDate: x\r\nResent-From: a@b.c\r\n\r\n")
     assert header.startswith(expected + "\r\nMessage-Id")

@@ -60,13 +60,17 @@ def test_a_header_without_a_body_gets_no_empty_line(bench):
         (b"Subject: x\r\nb\0d: y\r\n", b"Subject: x\r\n\r\nb\0d: y\r\n"),
         (b"Subject: x\r\n \r\nMore: y\r\n\r\n", b"Subject: x\r\n \r\nMore: y\r\n\r\n"),
         (b"From me Thu\r\nSubject: x\r\n\r\n", b"X-Mailbox-Line: From me Thu\r\nSubject: x\r\n\r\n"),
-        (b">From me\r\n>from you\r\nA: b\r\n\r\n", b"X-Mailbox-Line: >From me\r\nX-Mailbox-Line: >from you\r\nA: b\r\n\r\n"),
+        (
+            b">From me\r\n>From you\r\nA: b\r\n\r\n",
+            b"X-Mailbox-Line: >From me\r\nX-Mailbox-Line: >From you\r\nA: b\r\n\r\n",
+        ),
+        (b"from me Thu\r\n", b"\r\nfrom me Thu\r\n"),
         (b"From me\r\nwords\r\n", b"X-Mailbox-Line: From me\r\n\r\nwords\r\n"),
         (b"Foo: x\r\n\r\n", b"Foo: x\r\n\r\n"),
         (b"Subject: no end of line", b"Subject: no end of line\r\n"),
         (b"\r\nno end of line", b"\r\nno end of line\r\n"),
     ],
-)  # fmt: skip
+)
 def test_where_the_header_ends_is_where_postfix_sees_it(bench, content, expected):
     b = bench()
     b.send(content)

@@ -3,7 +3,8 @@ import pytest
 from postroad.intake.rules import Role
 
 MAPS = {
-    "canonical_maps": "inline:{ {jd@example.net=John.Doe@example.net}, {@old.example=@new.example}, {plain=plain.user@example.test} }",
+    "canonical_maps": "inline:{ {jd@example.net=John.Doe@example.net}, {@old.example=@new.example},"
+    " {plain=plain.user@example.test} }",
     "sender_canonical_maps": "inline:{ {news@example.net=news-out@example.org} }",
     "recipient_canonical_maps": "inline:{ {old@example.test=alice@example.test} }",
     "virtual_alias_maps": "inline:{ {team@example.test=alice, bob@example.test, carol@far.example},"
@@ -53,9 +54,7 @@ def test_domains_users_and_short_names_are_mapped(bench):
         address="127.0.0.1",
     )
     assert b.envelope == ["u@masq.example", "someone@target.example", "plain.user@example.test"]
-    assert b.header.startswith(
-        "From: u@masq.example\r\nTo: root@host.masq.example, short@mx.example.test,\r\n\tb@host.example.test\r\n"
-    ) or b.header.startswith(
+    assert b.header.replace("\r\n\t", " ").startswith(
         "From: u@masq.example\r\nTo: root@host.masq.example, short@mx.example.test, b@host.example.test\r\n"
     )
 

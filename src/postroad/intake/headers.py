@@ -26,7 +26,6 @@ RESENT_MESSAGE_ID = Event("cleanup", "%s: resent-message-id=%s", "The Resent-Mes
 
 #: No header is larger, whatever header_size_limit says of each field: it is kept in memory as a whole.
 BLOCK_LIMIT = 1 << 20
-_LINE = 2048  # what a long line is cut at when a field is too large
 
 _SENDERS = b"from sender reply-to return-path errors-to mail-followup-to disposition-notification-to return-receipt-to resent-from resent-sender"  # noqa: E501
 _RECIPIENTS = b"to cc bcc apparently-to resent-to resent-cc resent-bcc resent-reply-to"
@@ -36,7 +35,7 @@ _RESENT = frozenset(b"resent-" + name for name in b"bcc cc date from message-id 
 _VISIBLE = frozenset({b"to", b"cc", b"resent-to", b"resent-cc"})
 
 _BLANK_COLON = re.compile(rb"^[!-9;-~]++[ \t]++:", re.MULTILINE)
-_FROM_LINE = re.compile(rb">*+from [^\n]*+\n", re.IGNORECASE)
+_FROM_LINE = re.compile(rb">*+From [^\n]*+\n")
 _ADDRESS = rb"[A-Za-z0-9_+=.-]++@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++"
 _COMPLETE_ONE = rb"[ \t\r\n]*+(?:(?:\"[^\"\\]*+\"|[^\"\\()<>@,;:.\[\]|%!]*+)[ \t\r\n]*+<" + _ADDRESS + rb">|" + _ADDRESS + rb")[ \t\r\n]*+"  # fmt: skip  # noqa: E501
 #: A list of addresses that are complete beyond doubt: nothing in it would be rewritten.
@@ -216,7 +215,7 @@ class HeaderRules:
         return seen
 
     def _cut(self, raw: bytes, name_size: int) -> bytes:
-        return block.truncated(raw, max(self._limit, name_size + 1), _LINE)
+        return block.truncated(raw, max(self._limit, name_size + 1))
 
     async def _rewritten(self, raw: bytes, role: Role, job: HeaderJob) -> bytes:
         """Return a field with its addresses rewritten; as it came when none of them changes."""

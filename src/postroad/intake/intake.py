@@ -87,7 +87,6 @@ class Intake:
         self.stripped = character_set(settings[params.MESSAGE_STRIP_CHARACTERS]) if checked else b""
         unwanted = character_set(settings[params.MESSAGE_REJECT_CHARACTERS]) if checked else b""
         self.unwanted = re.compile(b"[" + re.escape(unwanted) + b"]").search if unwanted else None
-        self._keeps_original = settings[model.ENABLE_ORIGINAL_RECIPIENT]
         self._detected = _detected_classes(settings)
 
     def open(self, session: Session) -> Receiver:
@@ -171,9 +170,6 @@ class Intake:
             message.smtputf8 = prepared.wide or not _is_ascii(envelope)
         if transaction.actions:
             _act(message, transaction)
-        if not self._keeps_original:
-            for recipient in message.recipients:
-                recipient.original = recipient.address
         return message
 
     def _detects(self, session: Session) -> bool:
@@ -208,7 +204,7 @@ def _header_of(content: bytes) -> tuple[bytes, int, bool]:
     end = strict_end(content)
     if end and content.startswith(b"\r\n", end):
         return content[:end], end, True
-    if content[:1] in b">Ff":  # an mbox separator, or From, or nothing at all
+    if content[:1] in b">F":  # an mbox separator, or From, or nothing at all
         changed = mailbox_lines(content)
         end = block_end(changed)
         return changed[:end], end - (len(changed) - len(content)), False

@@ -87,23 +87,8 @@ def with_field(header: bytes, name: bytes, value: bytes) -> bytes:
     return header + line
 
 
-def truncated(raw: bytes, limit: int, piece: int) -> bytes:
-    """Return a field cut to ``limit`` bytes, as Postfix cuts it: at a line, or a long line's ``piece``.
-
-    Line ends count as one byte; the last line end is not counted.  ``limit`` leaves room for the name.
-    """
+def truncated(raw: bytes, limit: int) -> bytes:
+    """Return a field cut to ``limit`` bytes; line ends count as one, the last one not at all."""
     if len(raw) <= limit:
         return raw
-    kept: list[bytes] = []
-    used = -1
-    for line in raw.split(b"\r\n")[:-1]:
-        used += 1
-        if used + len(line) <= limit:
-            kept.append(line)
-            used += len(line)
-            continue
-        part = line[: max(limit - used, 0) // piece * piece]
-        if part or not kept:
-            kept.append(part or line[:limit])
-        break
-    return b"\r\n".join(kept) + b"\r\n"
+    return raw.replace(b"\r\n", b"\n")[:limit].rstrip().replace(b"\n", b"\r\n") + b"\r\n"
