@@ -128,9 +128,12 @@ class Postroad:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
+        ended = self.process and self.process.poll()
         try:
             self.stop()
         finally:
+            if kind is not None and ended is not None:
+                print(f"--- {self.work.name} had ended with status {ended}")  # noqa: T201
             if kind is not None:
                 print(f"--- log of {self.work.name}\n{self.log()}{self.output()}")  # noqa: T201
 

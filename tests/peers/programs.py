@@ -1,4 +1,4 @@
-"""Real programs that the tests talk to: Postfix and its test tools, NSD, Dovecot.  Each in a place of its own."""
+"""Real programs the tests talk to: Postfix and its test tools, NSD, Dovecot; each in a place of its own."""
 
 from __future__ import annotations
 

@@ -1,0 +1,324 @@
+"""Next hops that fail in every way: mail is retried, returned or passed on to another, and never lost."""
+
+from __future__ import annotations
+
+import email
+import re
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from peers.harness import Postroad, free_port, message, until
+from peers.nexthop import HANG_UP, SILENT, NextHop
+from peers.programs import nsd
+
+pytestmark = pytest.mark.peer
+
+SHORT = """
+minimal_backoff_time = 1s
+maximal_backoff_time = 1s
+queue_run_delay = 1s
+smtp_connect_timeout = 1s
+smtp_helo_timeout = 1s
+smtp_mail_timeout = 1s
+smtp_rcpt_timeout = 1s
+smtp_data_init_timeout = 1s
+smtp_data_xfer_timeout = 1s
+smtp_data_done_timeout = 1s
+relayhost = [127.0.0.1]:{hop}
+"""
+
+
+def short(peer: NextHop | int, more: str = "") -> str:
+    """Return settings that retry each second and relay to the peer."""
+    port = peer if isinstance(peer, int) else peer.port
+    return SHORT.replace("{hop}", str(port)) + more
+
+
+def in_turn(*answers: str) -> object:
+    """Return an answer that is each of these in turn, and then the last."""
+    rest = list(answers)
+    return lambda _line: rest.pop(0) if len(rest) > 1 else rest[0]
+
+
+# --- it cannot be reached
+
+
+def test_a_dead_next_hop_gets_the_mail_when_it_is_back(place: Path) -> None:
+    port = free_port()
+    with Postroad(place, main=short(port)) as server:
+        server.send("alice@example.test", ["r@far.example"], message())
+        server.wait_log(
+            rf"to=<r@far\.example>, relay=none, .*dsn=4\.4\.1, status=deferred "
+            rf"\(connect to 127\.0\.0\.1\[127\.0\.0\.1\]:{port}: Connection refused\)"
+        )
+        with NextHop(port=port) as peer:
+            until(lambda: len(peer.accepted) == 1, 12)
+            server.wait_empty()
+            assert server.mailbox("alice") == []
+
+
+def test_a_next_hop_that_never_greets_is_left_for_later(place: Path) -> None:
+    with NextHop(answers={"connect": SILENT}) as peer, Postroad(place, main=short(peer)) as server:
+        server.send("alice@example.test", ["r@far.example"], message())
+        server.wait_log(
+            r"dsn=4\.4\.2, status=deferred \(conversation with 127\.0\.0\.1\[127\.0\.0\.1\] "
+            r"timed out while receiving the initial server greeting\)"
+        )
+        del peer.answers["connect"]
+        until(lambda: len(peer.accepted) == 1, 12)
+        server.wait_empty()
+
+
+def test_a_next_hop_whose_connections_are_never_accepted_is_left_for_later(place: Path) -> None:
+    # A full queue of a listening socket drops what asks to be connected, as a firewall does.
+    with socket.socket() as hole:
+        hole.bind(("127.0.0.1", 0))
+        hole.listen(0)
+        port = hole.getsockname()[1]
+        fill = [socket.socket() for _ in range(3)]
+        for each in fill:
+            each.setblocking(False)
+            each.connect_ex(("127.0.0.1", port))
+        with Postroad(place, main=short(port)) as server:
+            server.send("alice@example.test", ["r@far.example"], message())
+            server.wait_log(rf"status=deferred \(connect to .*:{port}: Connection timed out\)")
+            assert [each["queue_name"] for each in server.queue()] in (["deferred"], ["active"])
+        for each in fill:
+            each.close()
+
+
+def test_while_one_destination_hangs_others_get_their_mail_at_once(place: Path) -> None:
+    with NextHop(answers={"connect": SILENT}) as slow, NextHop() as quick:
+        main = short(slow, f"transport_maps = inline:{{quick.example=smtp:[127.0.0.1]:{quick.port}}}\n")
+        with Postroad(place, main=main) as server:
+            for number in range(30):
+                server.send("s@client.example", [f"r{number}@slow.example"], message())
+            begun = time.monotonic()
+            server.send("s@client.example", ["r@quick.example"], message())
+            until(lambda: len(quick.accepted) == 1, 2)
+            assert time.monotonic() - begun < 2
+
+
+# --- it refuses
+
+
+def test_mail_refused_for_good_comes_back_to_its_sender(place: Path) -> None:
+    answers = {"RCPT": "550 5.1.1 <r@far.example>: No such user here"}
+    with NextHop(answers=answers) as peer, Postroad(place, main=short(peer)) as server:
+        server.send("alice@example.test", ["r@far.example"], message("Was refused"))
+        (notice,) = server.wait_mail("alice")
+        server.wait_empty()
+        assert peer.received == []
+    report = email.message_from_bytes(notice)
+    assert report.get_content_type() == "multipart/report"
+    assert (report["From"], report["To"]) == (
+        "MAILER-DAEMON@mx.example.test (Mail Delivery System)",
+        "alice@example.test",
+    )
+    assert notice.startswith(b"Return-Path: <>\n")
+    text, status, original = report.get_payload()
+    assert "<r@far.example>: No such user here" in re.sub(r"\s+", " ", text.get_payload())
+    assert status.get_content_type() == "message/delivery-status"
+    fields = status.get_payload()[1]
+    assert (fields["Final-Recipient"], fields["Action"], fields["Status"]) == (
+        "rfc822; r@far.example",
+        "failed",
+        "5.1.1",
+    )
+    assert fields["Remote-MTA"] == "dns; 127.0.0.1"
+    assert re.sub(r"\s+", " ", fields["Diagnostic-Code"]).startswith("smtp; 550 5.1.1 <r@far.example>")
+    assert original.get_payload()[0]["Subject"] == "Was refused"
+
+
+def test_content_refused_at_the_final_dot_comes_back(place: Path) -> None:
+    answers = {".": "554 5.7.1 We do not like it"}
+    with NextHop(answers=answers) as peer, Postroad(place, main=short(peer)) as server:
+        server.send("alice@example.test", ["r@far.example"], message())
+        server.wait_log(
+            r"dsn=5\.7\.1, status=bounced \(host 127\.0\.0\.1\[127\.0\.0\.1\] said: "
+            r"554 5\.7\.1 We do not like it \(in reply to end of DATA command\)\)"
+        )
+        server.wait_mail("alice")
+        server.wait_empty()
+        assert len(peer.received) == 1
+
+
+def test_a_bounce_that_bounces_goes_nowhere_further(place: Path) -> None:
+    with NextHop(answers={"RCPT": "550 5.1.1 no"}) as peer, Postroad(place, main=short(peer)) as server:
+        server.send("s@far.example", ["r@far.example"], message())
+        server.wait_log(r"from=<>.*nrcpt=1")
+        server.wait_empty()
+        assert [line for line in peer.lines if line.startswith("MAIL")] == [
+            next(line for line in peer.lines if "s@far.example" in line and line.startswith("MAIL")),
+            next(line for line in peer.lines if line.startswith("MAIL FROM:<>")),
+        ]
+
+
+def test_one_refused_recipient_does_not_keep_the_others_from_their_mail(place: Path) -> None:
+    def judge(line: str) -> str:
+        if "later" in line:
+            return "450 4.2.1 later"
+        return "550 5.1.1 never" if "never" in line else "250 2.1.5 Ok"
+
+    with NextHop(answers={"RCPT": judge}) as peer, Postroad(place, main=short(peer)) as server:
+        to = ["one@far.example", "never@far.example", "later@far.example", "two@far.example"]
+        server.send("alice@example.test", to, message())
+        until(lambda: peer.accepted)
+        assert sorted(peer.accepted[0].recipients) == ["one@far.example", "two@far.example"]
+        (notice,) = server.wait_mail("alice")
+        assert b"Final-Recipient: rfc822; never@far.example" in notice
+        assert b"later@far.example" not in notice.partition(b"message/rfc822")[0]
+        (left,) = server.queue()
+        assert [each["address"] for each in left["recipients"]] == ["later@far.example"]
+        peer.answers.clear()
+        until(lambda: len(peer.accepted) == 2, 12)
+        assert peer.accepted[1].recipients == ["later@far.example"]
+        server.wait_empty()
+
+
+# --- it wants the mail later
+
+
+@pytest.mark.parametrize(
+    ("verb", "answer"),
+    [
+        ("connect", "421 4.3.2 Too busy"),
+        ("connect", "450 4.3.2 Too busy"),
+        ("MAIL", "451 4.3.0 Not now"),
+        ("RCPT", "450 4.2.0 Greylisted, come back"),
+        ("RCPT", "421 4.7.0 Come back"),
+        ("DATA", "451 4.3.0 Not now"),
+        (".", "451 4.3.0 Not now"),
+        (".", "421 4.3.0 Not now"),
+    ],
+)
+def test_mail_that_is_wanted_later_is_brought_later(place: Path, verb: str, answer: str) -> None:
+    answers = {verb: in_turn(answer, {"connect": "220 hi", "DATA": "354 go"}.get(verb, "250 2.0.0 ok"))}
+    with NextHop(answers=answers) as peer, Postroad(place, main=short(peer)) as server:  # type: ignore[arg-type]
+        server.send("alice@example.test", ["r@far.example"], message())
+        (line,) = server.wait_log(r"to=<r@far\.example>.*status=deferred")[:1]
+        assert answer in line
+        until(lambda: len(peer.accepted) == 1, 12)
+        server.wait_log(r"to=<r@far\.example>.*status=sent")
+        server.wait_empty()
+        assert server.mailbox("alice") == []
+
+
+def test_mail_that_is_wanted_later_for_too_long_comes_back(place: Path) -> None:
+    more = "maximal_queue_lifetime = 2s\n"
+    with (
+        NextHop(answers={"RCPT": "450 4.2.0 Not yet"}) as peer,
+        Postroad(place, main=short(peer, more)) as server,
+    ):
+        server.send("alice@example.test", ["r@far.example"], message())
+        server.wait_log(r"from=<alice@example\.test>, status=expired, returned to sender", seconds=12)
+        (notice,) = server.wait_mail("alice")
+        assert b"Status: 4.2.0" in notice
+        assert b"Action: failed" in notice
+        server.wait_empty()
+
+
+# --- it breaks off
+
+
+@pytest.mark.parametrize(
+    ("verb", "while_"),
+    [
+        ("connect", "receiving the initial server greeting"),
+        ("EHLO", "performing the EHLO handshake"),
+        ("MAIL", "sending MAIL FROM"),
+        ("RCPT", "sending RCPT TO"),
+        ("DATA", "sending DATA command"),
+        (".", r"sending end of data -- message may be sent more than once"),
+    ],
+)
+@pytest.mark.parametrize(("how", "words"), [(HANG_UP, "lost connection with"), (SILENT, "conversation with")])
+def test_a_session_that_breaks_off_is_tried_again(
+    place: Path, verb: str, while_: str, how: str, words: str
+) -> None:
+    answers = {verb: in_turn(how, how, {"connect": "220 hi", "DATA": "354 go"}.get(verb, "250 2.0.0 ok"))}
+    if verb in ("connect", "EHLO") and how == HANG_UP:
+        answers["HELO"] = HANG_UP
+    with NextHop(answers=answers) as peer, Postroad(place, main=short(peer)) as server:  # type: ignore[arg-type]
+        server.send("alice@example.test", ["r@far.example"], message())
+        (line,) = server.wait_log(r"to=<r@far\.example>.*status=deferred")[:1]
+        assert words in line
+        assert while_ in line
+        answers.pop("HELO", None)
+        until(lambda: len(peer.accepted) == 1, 15, server.log)
+        server.wait_empty()
+        assert server.mailbox("alice") == []
+
+
+def test_a_broken_session_is_followed_by_the_next_host(place: Path) -> None:
+    with NextHop("127.0.0.61", answers={"MAIL": HANG_UP}) as bad, NextHop("127.0.0.62", bad.port) as good:
+        zone = {"two.test": "@ MX 1 bad\n@ MX 2 good\nbad A 127.0.0.61\ngood A 127.0.0.62\n"}
+        with nsd(place, zone) as dns:
+            main = f"resolver_addresses = {dns}\nsmtp_tcp_port = {bad.port}\n"
+            with Postroad(place, main=main) as server:
+                server.send("s@client.example", ["r@two.test"], message())
+                until(lambda: len(good.accepted) == 1, 5)
+                server.wait_empty()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "garbage without a number",
+        "999 what",
+        "250" + "-x\r\n250" * 2000 + " ok",
+        "250 " + "y" * 100_000,
+        "\x00\xff",
+    ],
+)
+@pytest.mark.parametrize("verb", ["connect", "EHLO", "RCPT", "."])
+def test_nonsense_from_a_next_hop_neither_loses_mail_nor_stops_the_server(
+    place: Path, verb: str, answer: str
+) -> None:
+    with NextHop(answers={verb: answer}) as peer, Postroad(place, main=short(peer)) as server:
+        server.send("alice@example.test", ["r@far.example"], message())
+        server.wait_log(r"to=<r@far\.example>.*status=")
+        server.send("s@client.example", ["bob@example.test"], message())
+        server.wait_mail("bob")
+        peer.answers.clear()
+        if not re.search(
+            r"status=(sent|bounced)", server.log().partition("to=<r@far.example>")[2].partition("\n")[0]
+        ):
+            until(lambda: peer.accepted, 12)
+        assert "Traceback" not in server.log() + server.output()
+
+
+# --- it sends it round in circles
+
+
+def test_two_servers_that_send_mail_to_each_other_return_it_once(place: Path) -> None:
+    one_port, two_port = free_port(), free_port()
+    common = "hopcount_limit = 10\nrelay_domains = circle.test\n"
+    with (
+        Postroad(
+            place,
+            name="one",
+            port=one_port,
+            main=f"{common}relayhost = [127.0.0.1]:{two_port}",
+            users=("alice",),
+        ) as one,
+        Postroad(
+            place,
+            name="two",
+            port=two_port,
+            main=f"{common}relayhost = [127.0.0.1]:{one_port}",
+            domain="two.test",
+        ) as two,
+    ):
+        one.send("alice@example.test", ["r@circle.test"], message())
+        notices = one.wait_mail("alice", 1, 15)
+        one.wait_empty()
+        two.wait_empty()
+        time.sleep(0.2)
+        notices = one.mailbox("alice")
+        assert len(notices) == 1
+        assert b"Status: 5.4.0" in notices[0]
+        assert b"too many hops" in re.sub(rb"\s+", b" ", notices[0])
