@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import smtplib
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
-START_TIME = STOP_TIME = 20.0  # seconds
+START_TIME = STOP_TIME = 30.0  # seconds
 
 _MAIN = """\
 compatibility_level = 3.6
@@ -138,32 +139,23 @@ class Postroad:
                 print(f"--- log of {self.work.name}\n{self.log()}{self.output()}")  # noqa: T201
 
     def start(self, *, within: str = "") -> None:
-        """Start it and wait until it listens.  ``within`` names a program to run it under."""
-        with (self.work / "output").open("ab") as output:
+        """Start it and wait until it serves.  ``within`` names a program to run it under."""
+        ours, theirs = os.pipe()
+        command = [sys.executable, "-m", "postroad", "start", "--foreground", f"--ready-fd={theirs}"]
+        with (self.work / "output").open("ab") as output, os.fdopen(ours, "rb") as said:
             self.process = subprocess.Popen(
-                [
-                    *within.split(),
-                    sys.executable,
-                    "-m",
-                    "postroad",
-                    "start",
-                    "--foreground",
-                    "-c",
-                    str(self.etc),
-                ],
+                [*within.split(), *command, "-c", str(self.etc)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                pass_fds=[theirs],
             )
-        process = self.process
-
-        def listens() -> bool:
-            if process.poll() is not None:
-                raise AssertionError(f"the server ended:\n{self.log()}{self.output()}")
-            return (self.host, self.port) in listening()
-
-        until(listens, START_TIME)
+            os.close(theirs)
+            ready = bool(select.select([said], [], [], START_TIME)[0]) and said.read(5) == b"ready"
+        if not ready:
+            self.stop()
+            raise AssertionError(f"the server did not start:\n{self.log()}{self.output()}")
 
     def stop(self) -> int:
         """Stop it cleanly; returns its exit status (it fails the test if it does not stop)."""
