@@ -3,81 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from postroad.admin.submission import submission_policy
+from postroad.app.agents import AgentBuilder
+from postroad.app.core import Core
 from postroad.base import tasks
-from postroad.base.clock import Clock
 from postroad.base.config import Config, Service
 from postroad.base.errors import ConfigurationError, Problem
-from postroad.base.ids import QueueIds
 from postroad.base.log import Log
 from postroad.base.params import Settings
-from postroad.base.wheel import Wheel
-from postroad.delivery.mailbox.direct import DirectWriter, Writers
-from postroad.delivery.mailbox.ends import DiscardAgent, ErrorAgent, RetryAgent
-from postroad.delivery.mailbox.local import LocalAgent
-from postroad.delivery.mailbox.remote import HelperWriter
-from postroad.delivery.mailbox.virtual import VirtualAgent
-from postroad.delivery.smtp.agent import SmtpAgent
 from postroad.intake.intake import Intake
 from postroad.listener.listener import Listener
 from postroad.mail.rewrite import Rewriter
 from postroad.model.client import Client
-from postroad.model.job import Job
 from postroad.model.message import Message, Recipient
 from postroad.model.outcome import Outcome
 from postroad.model.params import DEFAULT_PROCESS_LIMIT, SYSLOG_NAME
-from postroad.model.ports import Agent, Outcomes
-from postroad.net.counts import SharedCounts
+from postroad.model.ports import Agent, Outcomes, Policy
 from postroad.net.hostsfile import HostsFile
 from postroad.net.interfaces import OwnAddresses, own_addresses
-from postroad.net.mailhosts import MailHosts
 from postroad.net.params import SMTPD_PEERNAME_LOOKUP
 from postroad.net.peername import identify
 from postroad.net.resolver import CachingResolver, open_resolver
 from postroad.outcome.notices import Notices, success_wanted
 from postroad.outcome.outcomes import AttemptOutcomes
 from postroad.policy.service import ServicePolicy
+from postroad.policy.tls_required import TlsRequired
 from postroad.routing.recipients import RecipientCheck
 from postroad.routing.router import Router
 from postroad.scheduler.retry import back_off
-from postroad.scheduler.scheduler import Scheduler
 from postroad.scheduler.transport import TransportLanes
 from postroad.smtpd.service import SmtpdService
-from postroad.store.sqlite import SqliteStore
 from postroad.tables.context import TableContext
-
-PROGRAMS = ("smtp", "lmtp", "virtual", "local", "error", "discard")
-
-
-@dataclass(slots=True)
-class Core:
-    """What stays while settings come and go."""
-
-    loop: asyncio.AbstractEventLoop
-    clock: Clock
-    log: Log
-    wheel: Wheel
-    store: SqliteStore
-    ids: QueueIds
-    counts: SharedCounts
-    workers: int
-    helper: socket.socket | None = None
-    scheduler: Scheduler | None = None
-    transports: dict[str, TransportLanes] = field(default_factory=dict)
-    writers: Writers | None = None
-    rng: random.Random = field(default_factory=random.SystemRandom)
-
-    def accepted(self, message: Message) -> None:
-        """Hand a message that is on disk to the scheduler."""
-        if self.scheduler is not None:
-            self.scheduler.add(message)
 
 
 class Doors:
@@ -194,7 +156,15 @@ class _Builder:
     def stages(self) -> Stages:
         services = [each for each in self.config.services if each.type == "inet" and each.command == "smtpd"]
         programs: dict[str, tuple[str, Log]] = {}
-        agents = self._agents(programs)
+        agents = AgentBuilder(
+            self.config,
+            self.core,
+            own=self.own,
+            resolver=self.resolver,
+            hosts=self.hosts,
+            tables=self.tables,
+            intake=self.intake,
+        ).agents(programs)
         outcomes = AttemptOutcomes(
             self.settings,
             store=self.core.store,
@@ -237,14 +207,20 @@ class _Builder:
         same = settings is self.settings
         router = self.router if same else Router(settings, self._tables(settings), log, self.own)
         tables = self.tables if same else self._tables(settings)
-        policy = ServicePolicy(
+        recipients = RecipientCheck(settings, tables, router)
+        policy: Policy = ServicePolicy(
             settings,
             tables=tables,
             router=router,
-            recipients=RecipientCheck(settings, tables, router),
+            recipients=recipients,
             log=log,
-            own_address=self.own.__contains__,
+            own_address=self.own.own.__contains__,
         )
+        if (
+            settings.texts.get("smtpd_tls_security_level") == "encrypt"
+            or settings.texts.get("smtpd_enforce_tls") == "yes"
+        ):
+            policy = TlsRequired()
         return SmtpdService(
             settings,
             policy=policy,
@@ -309,90 +285,6 @@ class _Builder:
             self.core.accepted(notice)
 
     # --- out
-
-    def _agents(self, programs: dict[str, tuple[str, Log]]) -> dict[str, Agent]:
-        agents: dict[str, Agent] = {}
-        for service in self.config.services:
-            program = service.command
-            if service.type != "unix" or program not in PROGRAMS:
-                continue
-            settings = self.config.settings_for(service)
-            log = self.core.log.named(settings[SYSLOG_NAME])
-            programs[service.name] = (program, log)
-            agents[service.name] = self._agent(service, program, settings, log)
-        for name in ("error", "retry"):  # routing and scheduler use these whatever master.cf says
-            programs.setdefault(name, ("error", self.log))
-            agents.setdefault(name, RetryAgent() if name == "retry" else ErrorAgent())
-        return agents
-
-    def _agent(self, service: Service, program: str, settings: Settings, log: Log) -> Agent:
-        core = self.core
-        name = service.name
-        match program:
-            case "smtp" | "lmtp":
-                hosts = MailHosts(
-                    settings, self.resolver, self.own, self.hosts, log, rng=core.rng, program=program
-                )
-                return SmtpAgent(
-                    settings,
-                    transport=name,
-                    program=program,
-                    hosts=hosts,
-                    log=log,
-                    clock=core.clock,
-                    wheel=core.wheel,
-                    loop=core.loop,
-                    own=self.own.own,
-                    pass_on=self._pass_on,
-                )
-            case "virtual":
-                return VirtualAgent(
-                    settings,
-                    transport=name,
-                    writer=self._writers(),
-                    tables=self.tables,
-                    log=log,
-                    clock=core.clock,
-                )
-            case "local":
-                return LocalAgent(
-                    settings,
-                    transport=name,
-                    tables=self.tables,
-                    log=log,
-                    clock=core.clock,
-                    new_key=self.intake.new_key,
-                    spool=core.store.spool,
-                    expand=self.intake.expand,
-                    addresses=self.own.own,
-                )
-            case "discard":
-                return DiscardAgent()
-            case _:
-                return RetryAgent() if name == "retry" else ErrorAgent()
-
-    def _writers(self) -> Writers:
-        core = self.core
-        if core.writers is None:
-            helper = HelperWriter(core.helper, core.loop) if core.helper is not None else None
-            core.writers = Writers(DirectWriter(core.clock), helper)
-        return core.writers
-
-    def _pass_on(self, job: Job, transport: str, report: Any) -> None:
-        """Hand a job to best_mx_transport."""
-        name, _, nexthop = transport.partition(":")
-        lanes = self.core.transports.get(name)
-        if lanes is None:
-            job.all(Outcome("4.3.0", f"best_mx_transport: no such service in master.cf: {name}"))
-            report(job)
-            return
-        lane, job.nexthop = job.nexthop, nexthop or job.nexthop
-
-        def back(done: Job) -> None:
-            done.nexthop = lane  # the scheduler knows the job by the lane it took it from
-            report(done)
-
-        lanes.agent.deliver(job, back)
 
     def _transports(self, agents: Mapping[str, Agent]) -> dict[str, TransportLanes]:
         """Return the lanes of each transport; those that exist keep their mail and their windows."""

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from postroad.admin.queue import perform
-from postroad.app.build import Core, Stages, build
+from postroad.app.build import Stages, build
+from postroad.app.core import Core
 from postroad.app.registry import registry
 from postroad.base import tasks
 from postroad.base.clock import SystemClock

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from postroad.base.config import Config, Service
-from postroad.base.errors import Problem
+from postroad.base.errors import Problem, Severity
 from postroad.base.params import Settings
 from postroad.model.params import INET_INTERFACES, INET_PROTOCOLS, MYHOSTNAME
 
@@ -42,6 +42,13 @@ def endpoints(config: Config) -> tuple[list[Endpoint], list[Problem]]:
     problems: list[Problem] = []
     for service in config.services:
         if service.type != "inet" or service.command != "smtpd":
+            continue
+        if config.settings_for(service).texts.get("smtpd_tls_wrappermode") == "yes":
+            # Its clients begin with TLS: there is nobody to talk to in plain text, and nobody should.
+            text = (
+                f"service {service.name}: its port is not opened: smtpd_tls_wrappermode is not supported yet"
+            )
+            problems.append(Problem(service.where, text, "", Severity.UNSUPPORTED))
             continue
         try:
             found += _of(service, config.settings_for(service))

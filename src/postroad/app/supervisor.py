@@ -22,6 +22,7 @@ from postroad.admin.queue import merge
 from postroad.admin.users import is_authorized, user_name
 from postroad.app import ground
 from postroad.app.channel import Message
+from postroad.app.checks import FURTHER
 from postroad.app.helpers import MailboxHelper
 from postroad.app.params import CONTROL_SOCKET, SHUTDOWN_TIME, WORKER_PROCESSES
 from postroad.app.registry import registry
@@ -62,7 +63,7 @@ _OPEN_VERBS = {"list": ("view", AUTHORIZED_MAILQ_USERS), "flush": ("flush", AUTH
 def read_configuration(directory: str) -> Config:
     """Read main.cf and master.cf; ConfigurationError with every problem if any is an error."""
     config = load(directory, registry(), find_facts(directory))
-    errors = [p for p in check(config) if p.severity is Severity.ERROR]
+    errors = [p for p in check(config, FURTHER) if p.severity is Severity.ERROR]
     if errors:
         raise ConfigurationError(errors)
     return config
@@ -135,6 +136,7 @@ class Supervisor:
                 place = f"[{endpoint.address}]:{endpoint.port}"
                 hint = "another program listens there" if error.errno == 98 else "may this user bind it?"
                 problems.append(Problem(endpoint.where, f"bind {place}: {error.strerror}", hint))
+        problems = [problem for problem in problems if problem.severity is Severity.ERROR]
         if problems:
             for _endpoint, sockets in made.values():
                 _close(sockets)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from postroad.admin.check import check
+from postroad.app.checks import FURTHER
 from postroad.app.registry import registry
 from postroad.base.config import find_facts, load
 from postroad.base.errors import Problem, Severity
@@ -36,7 +37,7 @@ def run(directory: str | None, args: list[str]) -> int:
         print(f"postroad check: unexpected {unknown[0]}\n{_USAGE}", end="", file=sys.stderr)
         return 2
     where = directory or "/etc/postfix"
-    problems = check(load(where, registry(), find_facts(where)))
+    problems = check(load(where, registry(), find_facts(where)), FURTHER)
     if "--quiet" in args:
         problems = [p for p in problems if p.severity in (Severity.ERROR, Severity.WARNING)]
     if "--json" in args:

@@ -94,7 +94,10 @@ MYNETWORKS = params.declare(
     "The clients that may relay: networks, type:table or /file, !negated.",
 )
 MYNETWORKS_STYLE = params.declare(
-    "mynetworks_style", choice("host", "subnet", "class"), "host", "How the default of mynetworks is made."
+    "mynetworks_style",
+    choice("host", "subnet", "class"),
+    "${{$compatibility_level} <level {2} ? {subnet} : {host}}",
+    "How the default of mynetworks is made.",
 )
 INET_INTERFACES = params.declare(
     "inet_interfaces",
@@ -119,7 +122,10 @@ OWNER_REQUEST_SPECIAL = params.declare(
     "Let owner-NAME be the sender of mail to the alias NAME, and never split owner-NAME or NAME-request.",
 )
 RELAY_DOMAINS = params.declare(
-    "relay_domains", LIST, "", "The domains that mail is relayed to from anywhere."
+    "relay_domains",
+    LIST,
+    "${{$compatibility_level} <level {2} ? {$mydestination} : {}}",
+    "The domains that mail is relayed to from anywhere.",
 )
 VIRTUAL_ALIAS_DOMAINS = params.declare(
     "virtual_alias_domains", LIST, "$virtual_alias_maps", "The domains whose addresses are all aliases."
@@ -317,5 +323,5 @@ RECEIVE_OVERRIDE_OPTIONS = params.declare(
     "receive_override_options",
     LIST,
     "",
-    "What is not done with mail that a service receives: no_address_mappings, no_unknown_recipient_checks ...",
+    "What is not done with mail that a service receives: no_address_mappings, no_header_body_checks ...",
 )

@@ -1,0 +1,141 @@
+"""Makes the delivery agents that master.cf names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from postroad.app.core import Core
+from postroad.base.config import Config, Service
+from postroad.base.log import Log
+from postroad.base.params import Settings
+from postroad.delivery.mailbox.direct import DirectWriter, Writers
+from postroad.delivery.mailbox.ends import DiscardAgent, ErrorAgent, RetryAgent, WaitingAgent
+from postroad.delivery.mailbox.local import LocalAgent
+from postroad.delivery.mailbox.remote import HelperWriter
+from postroad.delivery.mailbox.virtual import VirtualAgent
+from postroad.delivery.smtp.agent import SmtpAgent
+from postroad.intake.intake import Intake
+from postroad.model.job import Job
+from postroad.model.outcome import Outcome
+from postroad.model.params import SYSLOG_NAME
+from postroad.model.ports import Agent
+from postroad.net.hostsfile import HostsFile
+from postroad.net.interfaces import OwnAddresses
+from postroad.net.mailhosts import MailHosts
+from postroad.net.resolver import CachingResolver
+from postroad.tables.context import TableContext
+
+PROGRAMS = ("smtp", "lmtp", "virtual", "local", "error", "discard")
+#: Levels at which Postfix sends nothing in plain text.
+_TLS_OR_NOTHING = frozenset({"encrypt", "dane-only", "fingerprint", "verify", "secure"})
+
+
+class AgentBuilder:
+    """Makes the agents of one configuration."""
+
+    def __init__(
+        self,
+        config: Config,
+        core: Core,
+        *,
+        own: OwnAddresses,
+        resolver: CachingResolver,
+        hosts: HostsFile,
+        tables: TableContext,
+        intake: Intake,
+    ) -> None:
+        self._config = config
+        self._core = core
+        self._own = own
+        self._resolver = resolver
+        self._hosts = hosts
+        self._tables = tables
+        self._intake = intake
+        self._log = core.log.named(config.settings[SYSLOG_NAME])
+
+    def agents(self, programs: dict[str, tuple[str, Log]]) -> dict[str, Agent]:
+        """Return the agent of each transport, and note the program that each logs as."""
+        agents: dict[str, Agent] = {}
+        for service in self._config.services:
+            program = service.command
+            if service.type != "unix" or program not in PROGRAMS:
+                continue
+            settings = self._config.settings_for(service)
+            log = self._core.log.named(settings[SYSLOG_NAME])
+            programs[service.name] = (program, log)
+            agents[service.name] = self._agent(service, program, settings, log)
+        for name in ("error", "retry"):  # routing and scheduler use these whatever master.cf says
+            programs.setdefault(name, ("error", self._log))
+            agents.setdefault(name, RetryAgent() if name == "retry" else ErrorAgent())
+        return agents
+
+    def _agent(self, service: Service, program: str, settings: Settings, log: Log) -> Agent:
+        core = self._core
+        name = service.name
+        match program:
+            case "smtp" | "lmtp" if settings.texts.get(f"{program}_tls_security_level") in _TLS_OR_NOTHING:
+                return WaitingAgent("4.7.5", "TLS is required, and is not supported yet")
+            case "smtp" | "lmtp":
+                hosts = MailHosts(
+                    settings, self._resolver, self._own, self._hosts, log, rng=core.rng, program=program
+                )
+                return SmtpAgent(
+                    settings,
+                    transport=name,
+                    program=program,
+                    hosts=hosts,
+                    log=log,
+                    clock=core.clock,
+                    wheel=core.wheel,
+                    loop=core.loop,
+                    own=self._own.own,
+                    pass_on=self._pass_on,
+                )
+            case "virtual":
+                return VirtualAgent(
+                    settings,
+                    transport=name,
+                    writer=self._writers(),
+                    tables=self._tables,
+                    log=log,
+                    clock=core.clock,
+                )
+            case "local":
+                return LocalAgent(
+                    settings,
+                    transport=name,
+                    tables=self._tables,
+                    log=log,
+                    clock=core.clock,
+                    new_key=self._intake.new_key,
+                    spool=core.store.spool,
+                    expand=self._intake.expand,
+                    addresses=self._own.own,
+                )
+            case "discard":
+                return DiscardAgent()
+            case _:
+                return RetryAgent() if name == "retry" else ErrorAgent()
+
+    def _writers(self) -> Writers:
+        core = self._core
+        if core.writers is None:
+            helper = HelperWriter(core.helper, core.loop) if core.helper is not None else None
+            core.writers = Writers(DirectWriter(core.clock), helper)
+        return core.writers
+
+    def _pass_on(self, job: Job, transport: str, report: Any) -> None:
+        """Hand a job to best_mx_transport."""
+        name, _, nexthop = transport.partition(":")
+        lanes = self._core.transports.get(name)
+        if lanes is None:
+            job.all(Outcome("4.3.0", f"best_mx_transport: no such service in master.cf: {name}"))
+            report(job)
+            return
+        lane, job.nexthop = job.nexthop, nexthop or job.nexthop
+
+        def back(done: Job) -> None:
+            done.nexthop = lane  # the scheduler knows the job by the lane it took it from
+            report(done)
+
+        lanes.agent.deliver(job, back)
