@@ -1,13 +1,18 @@
-"""A configuration with a queue, for the commands that look at one."""
+"""A configuration with a queue, for the commands that look at one; and a server that runs."""
 
+import asyncio
 import contextlib
 import json
+import os
 import socket
+import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from postroad.admin.loopback import LoopbackServer
 from postroad.base.clock import TestClock
 from postroad.model.message import FAILURE, SUCCESS, Message, Recipient, Text
 from postroad.store.change import Change
@@ -102,3 +107,37 @@ def control(queue):
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
     thread.join(5)
+
+
+class Running(LoopbackServer):
+    """A server on loopback that delivers user@example.test and you@example.test to Maildirs."""
+
+    @property
+    def etc(self) -> str:
+        return str(self.directory)
+
+    def arrived(self, user="user") -> bytes:
+        """Wait for one message, and take it away."""
+        new = self.mail / user / "new"
+        end = time.monotonic() + 8
+        while not (found := sorted(new.glob("*"))):
+            assert time.monotonic() < end, self.log()
+            time.sleep(0.01)
+        text = found[0].read_bytes()
+        found[0].unlink()
+        return text
+
+
+@pytest.fixture(scope="session")
+def running():
+    # Not below tmp_path: mail_owner may not enter that, and sockets need short names.
+    with tempfile.TemporaryDirectory(prefix="postroad-") as name:
+        os.chmod(name, 0o755)
+        server = Running(
+            Path(name, "one"),
+            "myhostname = mx.example.test\nmyorigin = example.test\nvirtual_mailbox_domains = example.test\n"
+            "virtual_mailbox_maps = inline:{ {user@example.test = user/}, {you@example.test = you/} }\n",
+        )
+        asyncio.run(server.start())
+        yield server
+        asyncio.run(server.stop())
