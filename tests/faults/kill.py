@@ -25,7 +25,7 @@ from peers.harness import Postroad, a_place, until
 _MAIN = """\
 relayhost = [127.0.0.1]:{sink}
 minimal_backoff_time = 1s
-maximal_backoff_time = 2s
+maximal_backoff_time = 1s
 queue_run_delay = 1s
 """
 _DRAIN = 60.0  # seconds

@@ -159,7 +159,7 @@ def far_end(chance: random.Random) -> NextHop:
     def recipient(line: str) -> str:
         if "<refuse@" in line:
             return "550 5.1.1 Nobody here"
-        return "450 4.2.0 Later" if "<later@" in line and chance.random() < 0.5 else "250 2.1.5 Ok"
+        return "450 4.2.0 Later" if "<later@" in line and chance.random() < 0.3 else "250 2.1.5 Ok"
 
     return NextHop(answers={"RCPT": recipient})
 
