@@ -5,7 +5,7 @@ The command asks as well, to say so before it reads a message; but a user may ru
 
 from __future__ import annotations
 
-from postroad.admin.users import user_name
+from postroad.admin.person import user_name
 from postroad.base.params import Settings
 from postroad.model.ports import Policy
 from postroad.model.reply import Reply

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-
+from postroad.admin.person import user_name as user_name  # noqa: PLC0414 - to be had from here too
 from postroad.base.params import Param, Settings
 from postroad.model.params import MAIL_OWNER
 from postroad.tables.context import TableContext
@@ -23,23 +21,3 @@ async def is_authorized(uid: int, param: Param[tuple[str, ...]], settings: Setti
     if members == ("static:anyone",):
         return True
     return await StringList(members, context).matches(name)
-
-
-def user_name(uid: int) -> str:
-    """Return a user's login name, ``unknown`` if there is none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return "unknown"
-
-
-def full_name(uid: int) -> str:
-    """Return a user's full name: $NAME, else what the password file has; "" if there is none."""
-    if name := os.environ.get("NAME"):
-        return name
-    try:
-        entry = pwd.getpwuid(uid)
-    except KeyError:
-        return ""
-    # The field has room, telephone and more behind a comma; & stands for the login name.
-    return entry.pw_gecos.partition(",")[0].replace("&", entry.pw_name.capitalize())

@@ -115,7 +115,7 @@ def _html(text: str | None) -> str:
 
 def _own_address(domain: str) -> str:
     from postroad.admin.compose import display
-    from postroad.admin.users import full_name, user_name
+    from postroad.admin.person import full_name, user_name
 
     uid = os.getuid()
     return display(full_name(uid), f"{user_name(uid)}@{domain}" if domain else user_name(uid))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from pathlib import Path
@@ -83,7 +82,7 @@ class _Submission:
     """One message on its way from standard input to the queue."""
 
     def __init__(self, directory: str, options: Options) -> None:
-        from postroad.admin.users import user_name
+        from postroad.admin.person import user_name
 
         self._directory = directory
         self._options = options
@@ -169,7 +168,7 @@ class _Submission:
 
     def _add_author(self, sender: str, letter: Letter) -> None:
         """Add a From with the sender's full name; without a name the server adds one as well."""
-        from postroad.admin.users import full_name
+        from postroad.admin.person import full_name
         from postroad.intake.params import HEADER_FROM_FORMAT
         from postroad.mail.address import to_external
         from postroad.mail.encoded import phrase
@@ -245,6 +244,8 @@ class _Submission:
 
         if self._settings[AUTHORIZED_SUBMIT_USERS] == ("static:anyone",):
             return
+        import asyncio
+
         from postroad.admin.submission import may_submit
         from postroad.tables.context import TableContext
 
