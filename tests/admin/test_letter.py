@@ -94,6 +94,13 @@ def test_a_message_at_the_limit_is_taken():
     assert len(text_of(b"A: b\n\nx\n", limit=11)) == 11
 
 
+def test_a_header_that_is_too_large_to_be_looked_at_is_refused(monkeypatch):
+    monkeypatch.setattr("postroad.admin.letter.HEADER_LIMIT", 20)
+    assert text_of(b"A: b\nC: d\n\n" + b"x\n" * 50).startswith(b"A: b\r\nC: d\r\n\r\nx\r\n")
+    with pytest.raises(LetterTooLarge, match="header"):
+        text_of(b"A: b\nC: defghijklmnopqrst\n\nx\n")
+
+
 def test_blind_recipients_are_removed_and_nothing_else():
     letter = read_letter(io.BytesIO(b"To: a\nBcc: b,\n c\nresent-bcc: d\nX: y\n\nBcc: body\n"))
     letter.drop_blind_recipients()

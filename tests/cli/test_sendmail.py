@@ -76,6 +76,15 @@ def test_recipients_of_the_command_line_are_added_to_those_of_the_header(running
     assert b"\nTo: user@example.test\n" in running.arrived()
 
 
+def test_no_recipient_of_a_long_list_is_lost(queue, call):
+    queue.configure(f"mail_owner = {LOGIN}\n")
+    header = ",\n ".join(f"u{n} <u{n}@example.test>" for n in range(5000))
+    assert call(queue.etc, "-t", text=f"To: {header}\n\nx\n".encode()) == 0
+    reader = ShardReader(queue.spool / "shard-maildrop")
+    assert sum(len(message.recipients) for message in reader.find()) == 5000
+    reader.close()
+
+
 def test_smtp_is_spoken_on_standard_input(running, monkeypatch):
     ours, source = os.pipe()
     sink, theirs = os.pipe()

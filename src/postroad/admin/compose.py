@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.message
 import email.policy
 import mimetypes
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +38,8 @@ class Draft:
     @property
     def recipients(self) -> list[str]:
         """Return every recipient's address, once."""
-        return list(dict.fromkeys(a for line in (*self.to, *self.cc, *self.bcc) for a in addresses(line)))
+        lines = (*self.to, *self.cc, *self.bcc)
+        return list(dict.fromkeys(found for line in lines for found in addresses(line, sys.maxsize)))
 
 
 def compose(draft: Draft) -> tuple[bytes, bool]:

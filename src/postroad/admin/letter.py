@@ -41,6 +41,8 @@ class Letter:
         file.seek(0)
         start = file.read(HEADER_LIMIT)
         self._at = block.block_end(start)
+        if len(start) < size and not block.is_complete(start, self._at):
+            raise LetterTooLarge("message header too big")
         self.header = start[: self._at]
         # A line that is no field ends the header too; then an empty line has to part the two.
         ended = start[self._at : self._at + 2] == b"\r\n" or self._at == size

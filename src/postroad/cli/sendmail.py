@@ -148,9 +148,10 @@ class _Submission:
         from postroad.mail.header_address import addresses, recipients_of
 
         options = self._options
-        recipients = [address for word in options.recipients for address in addresses(word)]
+        # No limit to how many: one that is left out is mail that is lost.
+        recipients = [each for word in options.recipients for each in addresses(word, sys.maxsize)]
         if options.extract:
-            recipients += recipients_of(letter.header)
+            recipients += recipients_of(letter.header, sys.maxsize)
             letter.drop_blind_recipients()
         if not recipients:
             if not options.extract:
