@@ -20,6 +20,7 @@ _USUAL: dict[str, str] = {
     "MAIL": "250 2.1.0 Ok",
     "RCPT": "250 2.1.5 Ok",
     "DATA": "354 Go ahead",
+    "no recipients": "554 5.5.1 No valid recipients",
     ".": "250 2.0.0 Kept",
     "RSET": "250 2.0.0 Ok",
     "NOOP": "250 2.0.0 Ok",
@@ -107,7 +108,8 @@ class NextHop:
         while line := file.readline(4096).decode("utf-8", "replace").rstrip("\r\n"):
             self.lines.append(line)
             verb = line.split(" ")[0].split(":")[0].upper()
-            said = self._answer(client, file, verb, line)
+            key = "no recipients" if verb == "DATA" and not recipients and "DATA" not in self.answers else verb
+            said = self._answer(client, file, key, line)
             if not said or verb == "QUIT":
                 return
             if verb == "MAIL":
