@@ -95,5 +95,5 @@ class MailboxHelper:
             try:
                 process.wait(0.2)
             except subprocess.TimeoutExpired:
-                process.terminate()
+                process.kill()
                 process.wait()

@@ -100,8 +100,10 @@ def main() -> int:
     """Run a worker on the channel whose descriptor is the first argument."""
     preload()
     sock = socket.socket(fileno=int(sys.argv[1]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's ^C is the supervisor's to answer
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # A terminal's ^C and a service manager's SIGTERM come to every process: the supervisor answers them,
+    # and tells us to finish what is under way.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     os.umask(0o077)
 
     async def serve() -> None:

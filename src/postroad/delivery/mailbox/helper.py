@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import signal
 import socket
 import sys
 from collections import deque
@@ -229,6 +230,9 @@ def serve(worker: socket.socket, bounds: Bounds) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run as ``python -m postroad.delivery.mailbox.helper FD MINIMUM_UID BASE...``."""
+    # It ends when its worker does: signals to the whole group are the supervisor's to answer.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     fd, minimum_uid, *bases = arguments
     bounds = Bounds(tuple(os.fsencode(base) for base in bases), int(minimum_uid))
     serve(socket.socket(fileno=int(fd)), bounds)
