@@ -163,6 +163,8 @@ class Server:
             await scheduler.drain(max(1.0, end - self._core.loop.time()))
         if stages is not None:
             await stages.close_agents()
+        if self._core.writers is not None:
+            await self._core.writers.close()
         await self._core.store.close()
         if self._flusher is not None:
             self._flusher.cancel()

@@ -81,8 +81,7 @@ class VirtualAgent:
             )
 
     async def close(self) -> None:
-        """Finish what is being written."""
-        await self._writer.close()
+        """Nothing of its own is open: after a reload the writer serves the next settings' agent."""
 
     def _placed(self, errand: _Errand, at: int, placed: Delivery | Outcome | None, error: BaseException | None) -> None:  # fmt: skip  # noqa: E501
         if isinstance(placed, Delivery):
