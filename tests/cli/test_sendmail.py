@@ -133,6 +133,23 @@ def test_a_directory_without_a_configuration_is_78(tmp_path, call, capsys):
     assert "main.cf: No such file or directory" in capsys.readouterr().err
 
 
+def test_a_user_may_name_only_directories_that_are_listed(queue, tmp_path, call, monkeypatch, capsys):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "main.cf").write_text("message_size_limit = 1\n")
+    args = ["-C", str(other), "a@b"]
+    monkeypatch.setattr(os, "getuid", lambda: 4711)
+    assert call(queue.etc, *args) == 77
+    assert "unauthorized configuration directory name" in capsys.readouterr().err
+    assert call(other, "-C", str(other / "main.cf"), "-f", "x", "a@b") == 69
+    for name in ("alternate_config_directories", "multi_instance_directories"):
+        queue.configure(f"{name} = {other}\n")
+        assert call(queue.etc, "-f", "x", *args) == 69
+    queue.configure("")
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    assert call(queue.etc, *args) == 69
+
+
 def test_who_may_not_hand_in_mail_is_77(queue, call, capsys):
     queue.configure(f"authorized_submit_users = !{LOGIN}, static:all\n")
     assert call(queue.etc, "a@b") == 77

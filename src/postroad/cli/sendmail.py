@@ -42,8 +42,10 @@ def run(directory: str | None, args: list[str]) -> int:
         return EX_USAGE
     for text in options.warnings:
         _say(f"warning: {text}")
-    where = options.directory or directory or os.environ.get("MAIL_CONFIG") or "/etc/postfix"
+    where = directory or os.environ.get("MAIL_CONFIG") or "/etc/postfix"
     try:
+        if options.directory:
+            where = _alternate(where, options.directory)
         return _other_mode(where, options) if options.mode != "enqueue" else _Submission(where, options).run()
     except Ending as end:
         return end.status
@@ -272,6 +274,24 @@ def _status_of(refused: Refused) -> int:
     if status.startswith("5.1."):
         return EX_NOUSER if status == "5.1.1" else EX_DATAERR
     return EX_NOPERM if status.startswith("5.7.") else EX_UNAVAILABLE
+
+
+def _alternate(directory: str, wanted: str) -> str:
+    """Return the directory of -C; the end of the command if the default main.cf does not list it.
+
+    A web page that lets a stranger's text become an option would let him name a configuration, and
+    with it the files that we write.
+    """
+    from postroad.admin.params import ALTERNATE_DIRECTORIES, INSTANCE_DIRECTORIES
+
+    same = os.path.realpath(wanted) == os.path.realpath(directory)
+    if same or os.getuid() == 0:
+        return wanted
+    settings = _settings(directory)
+    if wanted not in (*settings[ALTERNATE_DIRECTORIES], *settings[INSTANCE_DIRECTORIES]):
+        hint = f"specify alternate_config_directories = {wanted} in {directory}/main.cf"
+        _fatal(f"unauthorized configuration directory name: {wanted}; {hint}", EX_NOPERM)
+    return wanted
 
 
 def _settings(directory: str) -> Settings:
