@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from postroad.base.errors import TableUnavailable
+from postroad.base.errors import LookupUnavailable, TableUnavailable
 from postroad.base.log import ListSink, Log
 from postroad.base.params import Settings, settings_of
 from postroad.model import params as model
@@ -15,8 +15,12 @@ from postroad.model.message import Recipient
 from postroad.model.reply import Reply
 from postroad.model.route import AddressClass, Route
 from postroad.model.session import Session
+from postroad.net.answer import Answer
 from postroad.policy import params
+from postroad.policy.compiler import Compiler
+from postroad.policy.query import RECIPIENT, Query
 from postroad.policy.service import ServicePolicy
+from postroad.policy.services import Services
 from postroad.tables.context import TableContext
 
 GUARD = "permit_mynetworks, reject_unauth_destination"
@@ -75,6 +79,34 @@ class FakeRecipients:
 
 
 @dataclass
+class FakeResolver:
+    """A DNS of ``{(name, kind): records}``; a name in ``broken`` cannot be asked about."""
+
+    records: dict[tuple[str, str], tuple] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def _find(self, name: str, kind: str) -> tuple:
+        self.asked.append((name, kind))
+        if name in self.broken or f"{name} {kind}" in self.broken:
+            raise LookupUnavailable(f"{name}: try again")
+        return self.records.get((name, kind), ())
+
+    async def mx(self, name: str) -> tuple:
+        return self._find(name, "MX")
+
+    async def addresses(self, name: str, family: int = 0) -> tuple:
+        kinds = {4: ("A",), 6: ("AAAA",)}.get(family, ("A", "AAAA"))
+        return tuple(record for kind in kinds for record in self._find(name, kind))
+
+    async def txt(self, name: str) -> tuple:
+        return self._find(name, "TXT")
+
+    async def query(self, name: str, kind: str) -> Answer:
+        return Answer(name, kind, self._find(name, kind))
+
+
+@dataclass
 class World:
     """A policy and what stands around it."""
 
@@ -82,12 +114,13 @@ class World:
     router: FakeRouter
     recipients: FakeRecipients
     sink: ListSink
+    resolver: FakeResolver
 
 
 @pytest.fixture
 def world():
     def make(**texts: str) -> World:
-        router, recipients, sink = FakeRouter(), FakeRecipients(), ListSink()
+        router, recipients, sink, resolver = FakeRouter(), FakeRecipients(), ListSink(), FakeResolver()
         policy = ServicePolicy(
             make_settings(**texts),
             tables=TableContext(),
@@ -95,8 +128,9 @@ def world():
             recipients=recipients,
             log=Log(sink),
             own_address=lambda address: address == "203.0.113.25",
+            resolver=resolver,
         )
-        return World(policy, router, recipients, sink)
+        return World(policy, router, recipients, sink, resolver)
 
     return make
 
@@ -136,3 +170,48 @@ def settings():
 @pytest.fixture
 def recipient():
     return Recipient
+
+
+@pytest.fixture
+def sink():
+    return ListSink()
+
+
+@pytest.fixture
+def services(sink):
+    """Return a function that makes the services of some settings, with a compiler of their lists."""
+
+    def make(classes: dict[str, tuple[str, ...]] | None = None, **texts: str) -> Services:
+        made = Services(
+            make_settings(**texts),
+            tables=TableContext(),
+            networks=None,
+            router=FakeRouter(),
+            recipients=FakeRecipients(),
+            own_address=lambda _: False,
+            log=Log(sink),
+            resolver=FakeResolver(),
+        )
+        Compiler(made, classes or {})
+        return made
+
+    return make
+
+
+@pytest.fixture
+def ask(session, sink):
+    """Return a function that asks one check about a session, at RCPT, as the lists would."""
+
+    async def answer(
+        check, who: Session | None = None, recipient: str = "u@here.test", command: str = "RCPT"
+    ):
+        query = Query(who or session, command, Log(sink), soft_bounce=False)
+        query.recipient = recipient
+        query.begin(recipient, RECIPIENT)
+        verdict = check(query)
+        verdict = await verdict if hasattr(verdict, "__await__") else verdict
+        if verdict is None and query.put_off is not None:
+            verdict = query.put_off
+        return verdict.line() if isinstance(verdict, Reply) else verdict
+
+    return answer

@@ -9,6 +9,7 @@ from postroad.policy import basics
 from postroad.policy.query import CLIENT, Query
 from postroad.policy.services import Services
 from postroad.policy.verdict import PERMIT, ServerError
+from postroad.tables.context import TableContext
 
 
 @pytest.fixture
@@ -16,6 +17,7 @@ def services(settings):
     def make(**texts):
         return Services(
             settings(**texts),
+            tables=TableContext(),
             networks=None,
             router=None,
             recipients=None,

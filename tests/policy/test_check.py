@@ -76,12 +76,15 @@ def test_one_guard_in_either_list_is_enough(settings, relay, recipient):
 
 
 def test_what_is_not_supported_is_named_with_its_argument_and_its_effect(settings):
-    texts = {"smtpd_client_restrictions": "reject_rbl_client rbl.test, permit_tls_clientcerts, hash:/x"}
+    texts = {
+        "smtpd_client_restrictions": "reject_unverified_sender, permit_tls_clientcerts, "
+        "check_ccert_access hash:x"
+    }
     problems = check(settings(**texts), where)
     assert {problem.severity for problem in problems} == {Severity.UNSUPPORTED}
     assert [str(problem) for problem in problems] == [
         (
-            "main.cf:smtpd_client_restrictions: reject_rbl_client rbl.test: "
+            "main.cf:smtpd_client_restrictions: reject_unverified_sender: "
             "this restriction is not supported yet (it never refuses)"
         ),
         (
@@ -89,8 +92,8 @@ def test_what_is_not_supported_is_named_with_its_argument_and_its_effect(setting
             "this restriction is not supported yet (it never permits)"
         ),
         (
-            "main.cf:smtpd_client_restrictions: check_..._access hash:/x: this restriction is not supported "
-            "yet (it is passed over: what it would permit is not, what it would refuse is not)"
+            "main.cf:smtpd_client_restrictions: check_ccert_access hash:x: this restriction is not "
+            "supported yet (it is passed over: what it would permit is not, what it would refuse is not)"
         ),
     ]
 
@@ -103,11 +106,40 @@ def test_an_unknown_word_is_named_with_the_nearest_known_one(settings):
 
 
 def test_a_class_is_looked_into_and_must_be_defined(settings):
-    texts = {"smtpd_restriction_classes": "mine, lost", "mine": "sleep 3"}
+    texts = {"smtpd_restriction_classes": "mine, lost", "mine": "check_ccert_access hash:/x"}
     assert messages(settings(**texts)) == [
         "main.cf:smtpd_restriction_classes: restriction class `lost' needs a definition",
         (
-            "main.cf:mine: sleep 3: this restriction is not supported yet "
+            "main.cf:mine: check_ccert_access hash:/x: this restriction is not supported yet "
             "(it is passed over: what it would permit is not, what it would refuse is not)"
         ),
     ]
+
+
+def test_below_compatibility_level_1_the_default_guard_is_a_warning(settings):
+    texts = {"smtpd_relay_restrictions": "", "smtpd_recipient_restrictions": "permit_mynetworks"}
+    (problem,) = check(settings(**texts), lambda _name: "")
+    assert problem.severity is Severity.WARNING
+    assert problem.message.endswith(
+        "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination is in force"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "severity", "message"),
+    [
+        ("check_client_access nosuch:x", Severity.ERROR, "unsupported dictionary type: nosuch"),
+        ("nosuch:x", Severity.ERROR, "unsupported dictionary type: nosuch"),
+        ("check_client_access x", Severity.WARNING, 'restriction check_client_access: bad argument "x"'),
+        ("sleep long", Severity.WARNING, "restriction sleep must be followed by number"),
+    ],
+)
+def test_an_argument_that_cannot_be_used_is_named(settings, text, severity, message):
+    (problem,) = check(settings(smtpd_client_restrictions=text), where)
+    assert (problem.where, problem.severity) == ("main.cf:smtpd_client_restrictions", severity)
+    assert problem.message.startswith(message)
+
+
+def test_a_table_alone_is_named_in_a_list_that_has_no_look_up_of_its_own(settings):
+    (problem,) = check(settings(smtpd_data_restrictions="inline:{ {a=OK} }"), where)
+    assert problem.message.startswith("inline:{ {a=OK} }: this list has no access check of its own")

@@ -11,6 +11,7 @@ from postroad.policy import client as rules
 from postroad.policy.query import Query
 from postroad.policy.services import Services
 from postroad.policy.verdict import PERMIT
+from postroad.tables.context import TableContext
 
 
 @pytest.fixture
@@ -18,6 +19,7 @@ def services(settings):
     def make(**texts):
         return Services(
             settings(**texts),
+            tables=TableContext(),
             networks=None,
             router=None,
             recipients=None,

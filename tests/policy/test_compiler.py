@@ -1,109 +1,74 @@
-"""Words of main.cf become checks, in order, with warn_if_reject and classes."""
+"""Restrictions become checks; classes and lists from tables are compiled when they are reached."""
 
 from __future__ import annotations
 
 import pytest
 
-from postroad.base.log import ListSink, Log
-from postroad.model.reply import Reply
-from postroad.policy.compiler import Sort, classes_of, compile_list, is_guarded, read_list, run
+from postroad.base.log import Log
+from postroad.policy.compiler import _KEPT
+from postroad.policy.evaluation import run
 from postroad.policy.query import RECIPIENT, Query
-from postroad.policy.services import Services
 from postroad.policy.verdict import PERMIT, ServerError
 
 
 @pytest.fixture
-def sink():
-    return ListSink()
+def answer(session, sink):
+    """Return a function that runs a list."""
+
+    async def of(checks):
+        query = Query(session, "RCPT", Log(sink), soft_bounce=False)
+        query.recipient = "u@here.test"
+        query.begin("u@here.test", RECIPIENT)
+        return await run(checks, query)
+
+    return of
 
 
-@pytest.fixture
-def services(settings, sink):
-    return Services(
-        settings(),
-        networks=None,
-        router=None,
-        recipients=None,
-        own_address=lambda _: False,
-        log=Log(sink),
-    )
+async def test_what_is_not_supported_is_left_out(services, answer):
+    checks = services().lists.compile(["permit_mx_backup", "reject_unverified_sender", "permit"])
+    assert len(checks) == 1
+    assert await answer(checks) is PERMIT
 
 
-@pytest.fixture
-def query(session, sink):
-    made = Query(session, "RCPT", Log(sink), soft_bounce=False)
-    made.recipient = "u@here.test"
-    made.begin("u@here.test", RECIPIENT)
-    return made
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["no_such"], 'unknown smtpd restriction: "no_such"'),
+        (["check_sender_access", "x"], 'restriction check_sender_access: bad argument "x": need maptype'),
+        (["check_sender_access"], 'restriction check_sender_access: bad argument "": need maptype'),
+        (["hash:/x"], 'before restriction "hash:/x"'),
+        (["sleep", "long"], "restriction sleep must be followed by number"),
+        (["a"], "a causes unreasonable recursion"),
+    ],
+)
+async def test_what_cannot_be_used_is_an_error_when_it_is_reached(services, answer, words, message):
+    with pytest.raises(ServerError, match=message):
+        await answer(services({"a": ("a", "a")}).lists.compile(words))
 
 
-def words(text: str) -> list[str]:
-    return text.split()
+def test_a_table_that_cannot_be_opened_is_an_error_at_once(services):
+    with pytest.raises(ValueError, match="unsupported dictionary type: nosuch"):
+        services().lists.compile(["check_sender_access", "nosuch:x"])
+    with pytest.raises(ValueError, match="unsupported dictionary type: nosuch"):
+        services({"a": ("check_sender_access", "nosuch:x")}).lists.try_classes()
 
 
-def test_an_argument_belongs_to_the_word_before_it():
-    items = list(read_list(words("check_client_access hash:/x permit"), {}))
-    assert [(item.name, item.argument) for item in items] == [
-        ("check_client_access", "hash:/x"),
-        ("permit", ""),
-    ]
+async def test_a_class_speaks_with_the_tables_of_the_list_it_stands_in(services, answer):
+    lists = services({"a": ("inline:{ {u@here.test=REJECT} }",)}).lists
+    assert (await answer(lists.compile(["a"], "check_recipient_access"))).code == 554
+    assert await answer(lists.compile(["a"], "check_sender_access")) is None
 
 
-def test_names_are_read_without_regard_to_case_except_those_of_classes():
-    items = list(read_list(words("PERMIT Mine mine"), {"Mine": ("permit",)}))
-    assert [item.sort for item in items] == [Sort.WORKS, Sort.CLASS, Sort.UNKNOWN]
+async def test_a_list_from_a_table_is_compiled_once_and_not_kept_for_ever(services, answer):
+    lists = services().lists
+    first = lists.from_table("reject_unlisted_recipient, permit", "")
+    assert lists.from_table("reject_unlisted_recipient, permit", "") is first
+    assert await answer(first) is PERMIT
+    for number in range(_KEPT):
+        lists.from_table(f"permit, {number}", "")
+    assert lists.from_table("reject_unlisted_recipient, permit", "") is not first
 
 
-def test_warn_if_reject_is_for_one_restriction():
-    items = list(read_list(words("warn_if_reject reject defer"), {}))
-    assert [(item.name, item.warn) for item in items] == [("reject", True), ("defer", False)]
-
-
-def test_a_class_needs_a_definition():
-    assert classes_of(("a",), {"a": "permit, reject"}) == {"a": ("permit", "reject")}
-    with pytest.raises(ValueError, match="restriction class `b' needs a definition"):
-        classes_of(("b",), {})
-
-
-def test_a_class_that_refers_to_itself_guards_nothing_and_fails_when_run():
-    assert not is_guarded(words("a"), {"a": ("a",)})
-
-
-async def test_a_class_that_refers_to_itself_ends_in_an_error(services, query):
-    with pytest.raises(ServerError, match="refers to itself"):
-        await run(compile_list(["a"], services, {"a": ("a",)}), query)
-
-
-async def test_an_empty_list_says_nothing(services, query):
-    assert await run(compile_list([], services, {}), query) is None
-
-
-async def test_the_first_answer_counts(services, query):
-    assert await run(compile_list(words("permit reject"), services, {}), query) is PERMIT
-    answer = await run(compile_list(words("reject permit"), services, {}), query)
-    assert answer == Reply(554, "5.7.1", "<u@here.test>: Recipient address rejected: Access denied")
-
-
-async def test_warn_if_reject_logs_what_it_would_have_said_and_goes_on(services, query, sink):
-    checks = compile_list(words("warn_if_reject reject permit"), services, {})
-    assert await run(checks, query) is PERMIT
-    assert sink.lines == [
-        (
-            "smtpd: NOQUEUE: reject_warning: RCPT from unknown[192.0.2.10]: 554 5.7.1 <u@here.test>: "
-            "Recipient address rejected: Access denied; from=<a@example.net> to=<u@here.test> proto=ESMTP "
-            "helo=<x>"
-        )
-    ]
-
-
-async def test_warn_if_reject_covers_a_whole_class(services, query, sink):
-    checks = compile_list(words("warn_if_reject both"), services, {"both": ("reject", "defer", "permit")})
-    assert await run(checks, query) is PERMIT
-    assert [line.split(": ")[4][:9] for line in sink.lines] == ["554 5.7.1", "450 4.3.2"]
-    assert not query.warn
-
-
-async def test_nothing_further_is_asked_once_both_deferrals_stand(services, query):
-    checks = compile_list(words("defer_if_permit defer_if_reject reject"), services, {})
-    assert await run(checks, query) is None
-    assert query.put_off is not None
+def test_a_list_from_a_table_that_cannot_be_read_is_an_error(services):
+    with pytest.raises(ServerError, match="not closed"):
+        services().lists.from_table("permit {", "")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.model.route import AddressClass, Route
-from postroad.policy.destination import is_authorized, is_routed
+from postroad.policy.envelope import is_authorized, is_routed
 
 
 @pytest.mark.parametrize(

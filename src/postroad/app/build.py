@@ -215,6 +215,7 @@ class _Builder:
             recipients=recipients,
             log=log,
             own_address=self.own.own.__contains__,
+            resolver=self.resolver,
         )
         if (
             settings.texts.get("smtpd_tls_security_level") == "encrypt"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
+from postroad.base.tasks import spawn
 from postroad.model.reply import Reply
 from postroad.policy.params import (
     DEFER_CODE,
@@ -69,10 +72,43 @@ def reject_multi_recipient_bounce(services: Services) -> Check:
     return check
 
 
+def reject_unauth_pipelining(_services: Services) -> Check:
+    """``reject_unauth_pipelining``: no to a client that did not wait for its turn (RFC 2920 3.1)."""
+
+    def check(query: Query) -> Verdict:
+        if "improper_pipelining" not in query.session.memory:
+            return None
+        return query.rejected(503, "5.5.0", "Improper use of SMTP command pipelining")
+
+    return check
+
+
+def sleep(services: Services, name: str, argument: str, _default: str) -> Check:
+    """``sleep seconds``: the client waits."""
+    if not (argument.isascii() and argument.isdigit()):
+        return broken(f"restriction {name} must be followed by number")
+    seconds = int(argument)
+
+    async def wait(_query: Query) -> Verdict:
+        await spawn(_coroutine(services.pause(seconds)))
+        return None
+
+    return wait if seconds else lambda _query: None
+
+
+async def _coroutine(pause: Awaitable[None]) -> None:
+    await pause
+
+
 def unknown(name: str) -> Check:
-    """Return the check for a word that is no restriction: an error whenever it is reached."""
+    """Return the check for a word that is no restriction."""
+    return broken(f'unknown smtpd restriction: "{name}"')
+
+
+def broken(text: str) -> Check:
+    """Return the check for what cannot be used: an error whenever it is reached."""
 
     def check(_query: Query) -> Verdict:
-        raise ServerError(f'unknown smtpd restriction: "{name}"')
+        raise ServerError(text)
 
     return check

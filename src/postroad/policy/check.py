@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from postroad.base.errors import Problem, Severity, TableUnavailable
 from postroad.base.params import Settings
-from postroad.model.params import MYNETWORKS
+from postroad.model.params import COMPATIBILITY_LEVEL, MYNETWORKS
 from postroad.policy import params as p
-from postroad.policy.compiler import Classes, Item, Sort, classes_of, is_guarded, read_list
-from postroad.policy.names import KNOWN
+from postroad.policy.check_tables import TOLD, table_problems
+from postroad.policy.guard import FATAL, has_guard
+from postroad.policy.items import DEFAULTS, Classes, Item, Sort, classes_of, read_list
+from postroad.policy.names import KNOWN, TABLE_TAKERS
 from postroad.tables.context import TableContext
 from postroad.tables.matchlist import AddressList
 
@@ -38,13 +41,11 @@ def check(settings: Settings, where: Callable[[str], str], tables: TableContext)
         except ValueError as error:
             problems.append(Problem(where(p.RESTRICTION_CLASSES.name), str(error)))
     for param in _LISTS:
-        words = settings[param]
-        problems += _list_problems(where(param.name), words, classes)
+        words, default = settings[param], DEFAULTS.get(param, "")
+        problems += _list_problems(where(param.name), words, classes, tables, default)
     for name, members in classes.items():
-        problems += _list_problems(where(name), members, classes)
-    if not _has_guard(settings, classes):
-        problems.append(_open_relay(where))
-    return problems
+        problems += _list_problems(where(name), members, classes, tables, "check_client_access")
+    return problems + _guard_problems(settings, classes, where)
 
 
 def _network_problems(settings: Settings, where: Callable[[str], str], tables: TableContext) -> list[Problem]:
@@ -56,38 +57,55 @@ def _network_problems(settings: Settings, where: Callable[[str], str], tables: T
     return []
 
 
-def _has_guard(settings: Settings, classes: Classes) -> bool:
-    relay, recipient = settings[p.RELAY_RESTRICTIONS], settings[p.RECIPIENT_RESTRICTIONS]
-    return is_guarded(relay, classes) or is_guarded(recipient, classes)
-
-
-def _open_relay(where: Callable[[str], str]) -> Problem:
-    return Problem(
-        where(p.RELAY_RESTRICTIONS.name),
-        "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one "
-        "working instance of: reject_unauth_destination, defer_unauth_destination, reject, defer, "
-        "defer_if_permit or check_relay_domains",
-        "without one this server would relay mail for everybody",
+def _guard_problems(settings: Settings, classes: Classes, where: Callable[[str], str]) -> list[Problem]:
+    if has_guard(settings, classes):
+        return []
+    place = where(p.RELAY_RESTRICTIONS.name)
+    if place:
+        return [Problem(place, FATAL, "without one this server would relay mail for everybody")]
+    hint = "set it, or compatibility_level = 3.6"
+    message = (
+        "smtpd_relay_restrictions is empty below compatibility_level 1, and smtpd_recipient_restrictions "
+        f"does not say who may relay: {p.RELAY_DEFAULT} is in force"
     )
+    return [Problem(where(COMPATIBILITY_LEVEL.name), message, hint, Severity.WARNING)]
 
 
-def _list_problems(where: str, words: tuple[str, ...], classes: Classes) -> list[Problem]:
-    problems = []
-    for item in read_list(words, classes):
+def _list_problems(
+    where: str, words: tuple[str, ...], classes: Classes, tables: TableContext, default: str
+) -> list[Problem]:
+    problems: list[Problem] = []
+    for item in read_list(words, classes, default):
         if item.sort is Sort.UNSUPPORTED:
             problems.append(_unsupported(where, item))
         elif item.sort is Sort.UNKNOWN:
             near = difflib.get_close_matches(item.name.lower(), KNOWN, 1)
-            problems.append(
-                Problem(
-                    where,
-                    f'unknown smtpd restriction: "{item.name}": '
-                    "clients that get to it are told 451 4.3.5 Server configuration error",
-                    f"did you mean '{near[0]}'?" if near else "",
-                    Severity.WARNING,
-                )
-            )
+            hint = f"did you mean '{near[0]}'?" if near else ""
+            problems.append(_error_when_reached(where, f'unknown smtpd restriction: "{item.name}"', hint))
+        elif item.sort is Sort.MISPLACED:
+            text = f"{item.argument}: this list has no access check of its own"
+            hint = "put check_client_access, check_sender_access ... in front of the table"
+            problems.append(_error_when_reached(where, text, hint))
+        elif item.sort is Sort.TAKES:
+            problems += _argument_problems(where, item, tables)
     return problems
+
+
+def _argument_problems(where: str, item: Item, tables: TableContext) -> list[Problem]:
+    if item.name in TABLE_TAKERS:
+        if ":" in item.argument:
+            return [
+                replace(each, where=each.where or where) for each in table_problems(item.argument, tables)
+            ]
+        text = f'restriction {item.name}: bad argument "{item.argument}": need maptype:mapname'
+        return [_error_when_reached(where, text)]
+    if item.name == "sleep" and not item.argument.isdigit():
+        return [_error_when_reached(where, "restriction sleep must be followed by number")]
+    return []
+
+
+def _error_when_reached(where: str, text: str, hint: str = "") -> Problem:
+    return Problem(where, f"{text}: {TOLD}", hint, Severity.WARNING)
 
 
 def _unsupported(where: str, item: Item) -> Problem:

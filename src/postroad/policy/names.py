@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from postroad.policy import basics, client, destination
+from postroad.policy import access, basics, client, destination, existence, server_access, syntax
+from postroad.policy.access import Taker, taking_table
 from postroad.policy.services import Services
 from postroad.policy.verdict import Check
 
@@ -25,12 +26,25 @@ MAKERS: Final[dict[str, Maker]] = {
     "defer_if_reject": basics.defer_if_reject,
     "reject_plaintext_session": basics.reject_plaintext_session,
     "reject_multi_recipient_bounce": basics.reject_multi_recipient_bounce,
+    "reject_unauth_pipelining": basics.reject_unauth_pipelining,
     "permit_mynetworks": client.permit_mynetworks,
     "permit_inet_interfaces": client.permit_inet_interfaces,
     "permit_sasl_authenticated": client.permit_sasl_authenticated,
     "reject_unknown_client_hostname": client.reject_unknown_client_hostname,
     "reject_unknown_client": client.reject_unknown_client_hostname,
     "reject_unknown_reverse_client_hostname": client.reject_unknown_reverse_client_hostname,
+    "reject_invalid_helo_hostname": syntax.reject_invalid_helo_hostname,
+    "reject_invalid_hostname": syntax.reject_invalid_helo_hostname,
+    "reject_non_fqdn_helo_hostname": syntax.reject_non_fqdn_helo_hostname,
+    "reject_non_fqdn_hostname": syntax.reject_non_fqdn_helo_hostname,
+    "permit_naked_ip_address": syntax.permit_naked_ip_address,
+    "reject_non_fqdn_sender": syntax.reject_non_fqdn_sender,
+    "reject_non_fqdn_recipient": syntax.reject_non_fqdn_recipient,
+    "reject_unknown_helo_hostname": existence.reject_unknown_helo_hostname,
+    "reject_unknown_hostname": existence.reject_unknown_helo_hostname,
+    "reject_unknown_sender_domain": existence.reject_unknown_sender_domain,
+    "reject_unknown_address": existence.reject_unknown_sender_domain,
+    "reject_unknown_recipient_domain": existence.reject_unknown_recipient_domain,
     "permit_auth_destination": destination.permit_auth_destination,
     "reject_unauth_destination": destination.reject_unauth_destination,
     "defer_unauth_destination": destination.defer_unauth_destination,
@@ -54,33 +68,38 @@ GUARDS: Final = frozenset(
     }
 )
 
+#: Restrictions whose argument is a table.
+TABLE_TAKERS: Final[dict[str, Taker]] = {
+    "check_client_access": taking_table(access.client),
+    "check_reverse_client_hostname_access": taking_table(access.reverse_client),
+    "check_helo_access": taking_table(access.helo),
+    "check_sender_access": taking_table(access.sender),
+    "check_recipient_access": taking_table(access.recipient),
+    "check_etrn_access": taking_table(access.etrn),
+    "check_sasl_access": taking_table(access.login),
+    **server_access.makers(),
+}
+
+#: Every restriction with one argument behind it.
+TAKERS: Final[dict[str, Taker]] = {**TABLE_TAKERS, "sleep": basics.sleep}
+
 #: Known to Postfix, without an argument, not run here: permit_* then never permits, reject_* never refuses.
 PLAIN: Final = _words(
     """
-    permit_mx_backup permit_naked_ip_address permit_tls_all_clientcerts permit_tls_clientcerts
-    reject_authenticated_sender_login_mismatch reject_invalid_helo_hostname reject_invalid_hostname
-    reject_known_sender_login_mismatch reject_maps_rbl reject_non_fqdn_helo_hostname
-    reject_non_fqdn_hostname reject_non_fqdn_recipient reject_non_fqdn_sender
-    reject_sender_login_mismatch reject_unauth_pipelining reject_unauthenticated_sender_login_mismatch
-    reject_unknown_address reject_unknown_helo_hostname reject_unknown_hostname
-    reject_unknown_recipient_domain reject_unknown_sender_domain reject_unverified_recipient
-    reject_unverified_sender
+    permit_mx_backup permit_tls_all_clientcerts permit_tls_clientcerts
+    reject_authenticated_sender_login_mismatch reject_known_sender_login_mismatch reject_maps_rbl
+    reject_sender_login_mismatch reject_unauthenticated_sender_login_mismatch
+    reject_unverified_recipient reject_unverified_sender
     """
 )
 
 #: The same, with one argument behind them.
 WITH_ARGUMENT: Final = _words(
     """
-    check_ccert_access check_client_a_access check_client_access check_client_mx_access
-    check_client_ns_access check_etrn_access check_helo_a_access check_helo_access check_helo_mx_access
-    check_helo_ns_access check_policy_service check_recipient_a_access check_recipient_access
-    check_recipient_mx_access check_recipient_ns_access check_reverse_client_hostname_a_access
-    check_reverse_client_hostname_access check_reverse_client_hostname_mx_access
-    check_reverse_client_hostname_ns_access check_sasl_access check_sender_a_access check_sender_access
-    check_sender_mx_access check_sender_ns_access permit_dnswl_client permit_rhswl_client
+    check_ccert_access check_policy_service permit_dnswl_client permit_rhswl_client
     reject_rbl reject_rbl_client reject_rhsbl_client reject_rhsbl_helo reject_rhsbl_recipient
-    reject_rhsbl_reverse_client reject_rhsbl_sender sleep
+    reject_rhsbl_reverse_client reject_rhsbl_sender
     """
 )
 
-KNOWN: Final = frozenset(MAKERS) | PLAIN | WITH_ARGUMENT | {WARN_IF_REJECT}
+KNOWN: Final = frozenset(MAKERS) | frozenset(TAKERS) | PLAIN | WITH_ARGUMENT | {WARN_IF_REJECT}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from postroad.base.kinds import BOOL, INT, LIST
+from postroad.base.kinds import BOOL, INT, LIST, RAW, STRING, choice
 from postroad.base.params import Group
 
 params = Group("policy")
 
-_LIST_DEFAULT = "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination"
+#: Postfix's smtpd_relay_restrictions since compatibility_level 1.
+RELAY_DEFAULT = "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination"
 
 # --- restriction lists
 CLIENT_RESTRICTIONS = params.declare(
@@ -22,7 +23,7 @@ SENDER_RESTRICTIONS = params.declare(
 RELAY_RESTRICTIONS = params.declare(
     "smtpd_relay_restrictions",
     LIST,
-    "${{$compatibility_level} <level {1} ? {} : {" + _LIST_DEFAULT + "}}",
+    "${{$compatibility_level} <level {1} ? {} : {" + RELAY_DEFAULT + "}}",
     "Who may send where: the guard against being an open relay, asked for each RCPT TO.",
 )
 RECIPIENT_RESTRICTIONS = params.declare(
@@ -76,6 +77,63 @@ ALLOW_UNTRUSTED_ROUTING = params.declare(
     "Take addresses with routing in them (user%other@here) from strangers; opens a relay through others.",
 )
 
+# --- access tables
+NULL_ACCESS_LOOKUP_KEY = params.declare(
+    "smtpd_null_access_lookup_key",
+    STRING,
+    "<>",
+    "What the null sender is looked up as in the tables of check_sender_access.",
+)
+ACCESS_MAP_REJECT_CODE = params.declare(
+    "access_map_reject_code", INT, "554", "The reply code of REJECT in an access table."
+)
+ACCESS_MAP_DEFER_CODE = params.declare(
+    "access_map_defer_code", INT, "450", "The reply code of DEFER and DEFER_IF_... in an access table."
+)
+
+# --- when the DNS cannot be asked
+_ACTION = choice("defer_if_permit", "defer")
+REJECT_TEMPFAIL_ACTION = params.declare(
+    "reject_tempfail_action",
+    _ACTION,
+    "defer_if_permit",
+    "What a reject_unknown_... restriction does when it could not look; see the three below.",
+)
+UNKNOWN_HELO_TEMPFAIL_ACTION = params.declare(
+    "unknown_helo_hostname_tempfail_action",
+    _ACTION,
+    "$reject_tempfail_action",
+    "What reject_unknown_helo_hostname does when it could not look.",
+)
+UNKNOWN_ADDRESS_TEMPFAIL_ACTION = params.declare(
+    "unknown_address_tempfail_action",
+    _ACTION,
+    "$reject_tempfail_action",
+    "What reject_unknown_sender_domain and reject_unknown_recipient_domain do when they could not look.",
+)
+
+# --- lists in the DNS
+DEFAULT_RBL_REPLY = params.declare(
+    "default_rbl_reply",
+    RAW,
+    "$rbl_code Service unavailable; $rbl_class [$rbl_what] blocked using $rbl_domain"
+    "${rbl_reason?; $rbl_reason}",
+    "The reply to what a list in the DNS names; $rbl_code, $client and the like are filled in.",
+)
+RBL_REPLY_MAPS = params.declare(
+    "rbl_reply_maps", LIST, "", "Tables with a reply for each list in the DNS, instead of default_rbl_reply."
+)
+MAPS_RBL_DOMAINS = params.declare(
+    "maps_rbl_domains", LIST, "", "The lists in the DNS that reject_maps_rbl asks."
+)
+EXPANSION_FILTER = params.declare(
+    "smtpd_expansion_filter",
+    RAW,
+    "\\t\\40!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\\\]^_`"
+    "abcdefghijklmnopqrstuvwxyz{|}~",
+    "The characters that a client's words may bring into a reply of default_rbl_reply; others become _.",
+)
+
 # --- the codes of replies
 REJECT_CODE = params.declare("reject_code", INT, "554", "The reply code of reject.")
 DEFER_CODE = params.declare("defer_code", INT, "450", "The reply code of defer.")
@@ -96,4 +154,22 @@ PLAINTEXT_REJECT_CODE = params.declare(
 )
 MULTI_RECIPIENT_BOUNCE_REJECT_CODE = params.declare(
     "multi_recipient_bounce_reject_code", INT, "550", "The reply code of reject_multi_recipient_bounce."
+)
+INVALID_HOSTNAME_REJECT_CODE = params.declare(
+    "invalid_hostname_reject_code", INT, "501", "The reply code of reject_invalid_helo_hostname."
+)
+NON_FQDN_REJECT_CODE = params.declare(
+    "non_fqdn_reject_code", INT, "504", "The reply code of the reject_non_fqdn_... restrictions."
+)
+UNKNOWN_HOSTNAME_REJECT_CODE = params.declare(
+    "unknown_hostname_reject_code", INT, "450", "The reply code of reject_unknown_helo_hostname."
+)
+UNKNOWN_ADDRESS_REJECT_CODE = params.declare(
+    "unknown_address_reject_code",
+    INT,
+    "450",
+    "The reply code of reject_unknown_sender_domain and reject_unknown_recipient_domain.",
+)
+MAPS_RBL_REJECT_CODE = params.declare(
+    "maps_rbl_reject_code", INT, "554", "The reply code for what a list in the DNS names ($rbl_code)."
 )

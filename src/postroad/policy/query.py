@@ -12,8 +12,13 @@ from postroad.model.session import Session
 
 REJECT_WARNING = Event(
     "smtpd",
-    "%s: reject_warning: %s from %s: %s;%s",
+    "%s: %s: %s from %s: %s;%s",
     "A restriction behind warn_if_reject would have refused.",
+)
+ACTION = Event(
+    "smtpd",
+    "%s: %s: %s from %s: %s;%s",
+    "An access table asks for something (hold, discard, filter, redirect, bcc), or to log (info, warn).",
 )
 BAD_CODE = Event(
     "smtpd",
@@ -33,6 +38,8 @@ _LONGEST = 510  # RFC 5321 4.5.3.1.5: a reply line has at most 512 octets, CRLF 
 
 #: What a refusal says was rejected.
 CLIENT: Final = "Client host"
+REVERSE_CLIENT: Final = "Unverified Client host"
+LOGIN: Final = "SASL login name"
 HELO: Final = "Helo command"
 SENDER: Final = "Sender address"
 RECIPIENT: Final = "Recipient address"
@@ -48,11 +55,14 @@ class Query:
     ``recipient`` is "" where there is none, or several.  ``put_off`` keeps the first
     defer_if_permit, which turns a final yes into that 4xx; ``doubt`` keeps the first
     defer_if_reject, which takes the place of a 5xx.  ``stop`` is set when both are there, for then
-    nothing further can change the answer.
+    nothing further can change the answer.  ``discarded``: the message will be thrown away, so that
+    no further restriction is asked about it.  ``depth`` counts lists inside lists.
     """
 
     __slots__ = (
         "command",
+        "depth",
+        "discarded",
         "domain",
         "doubt",
         "kind",
@@ -80,6 +90,9 @@ class Query:
         self.put_off: Reply | None = None
         self.doubt: Reply | None = None
         self.stop = False
+        self.depth = 0
+        actions = session.transaction.actions
+        self.discarded = bool(actions) and "DISCARD" in actions
         self.warn = False
         self.recipient_checked = False
         self.sender_checked = False
@@ -95,6 +108,10 @@ class Query:
     def rejected(self, code: int, status: str, why: str) -> Reply:
         """Return the refusal of what the list is about: ``<name>: kind rejected: why``."""
         return Reply(code, status, f"<{self.name}>: {self.kind} rejected: {why}")
+
+    def note(self, action: str, text: str) -> None:
+        """Log what an access table asked for."""
+        self._log(ACTION, action, text)
 
     def defer_if_permit(self, reply: Reply) -> Reply | None:
         """Remember a 4xx that takes the place of a final yes; under warn_if_reject refuse at once."""
@@ -118,7 +135,7 @@ class Query:
         """
         reply = self._checked(reply)
         if self.warn and not always:
-            self._log_warning(self._final(reply))
+            self._log(REJECT_WARNING, "reject_warning", self._final(reply).line())
             return None
         if reply.code >= 500 and self.doubt is not None:
             reply, self.doubt = self._checked(self.doubt), None
@@ -145,15 +162,11 @@ class Query:
             return reply
         return Reply(450, "4.7.1", "Service unavailable")
 
-    def _log_warning(self, reply: Reply) -> None:
-        self.log.emit(
-            REJECT_WARNING,
-            queue_name(self.session),
-            self.command,
-            self.session.client.named_address,
-            reply.line(),
-            context_of(self.session, self.recipient),
-        )
+    def _log(self, event: Event, what: str, text: str) -> None:
+        session = self.session
+        client = session.client.named_address
+        context = context_of(session, self.recipient)
+        self.log.emit(event, queue_name(session), what, self.command, client, text, context)
 
 
 def queue_name(session: Session) -> str:

@@ -9,13 +9,16 @@ from postroad.base.errors import LookupUnavailable, TableUnavailable
 from postroad.base.log import Log
 from postroad.base.params import Param, Settings
 from postroad.model.params import MYNETWORKS, SOFT_BOUNCE
-from postroad.model.ports import Router
+from postroad.model.ports import Resolver, Router
 from postroad.model.reply import Reply
 from postroad.model.session import Session
 from postroad.policy import params as p
 from postroad.policy import query as q
-from postroad.policy.compiler import classes_of, compile_list, run
+from postroad.policy.compiler import Compiler
 from postroad.policy.destination import reject_unlisted_recipient, reject_unlisted_sender
+from postroad.policy.evaluation import run
+from postroad.policy.guard import guarded_relay_list
+from postroad.policy.items import DEFAULTS, classes_of
 from postroad.policy.query import Query
 from postroad.policy.services import Recipients, Services
 from postroad.policy.verdict import Check, ServerError
@@ -41,6 +44,7 @@ class ServicePolicy:
         recipients: Recipients,
         log: Log,
         own_address: Callable[[str], bool],
+        resolver: Resolver | None = None,
     ) -> None:
         self._log = log
         self._soft_bounce = settings[SOFT_BOUNCE]
@@ -49,18 +53,22 @@ class ServicePolicy:
         networks = AddressList(members, tables, parents=parents_of(settings, MYNETWORKS.name))
         services = Services(
             settings,
+            tables=tables,
             networks=networks,
             router=router,
             recipients=recipients,
             own_address=own_address,
             log=log,
+            resolver=resolver,
         )
         names = settings[p.RESTRICTION_CLASSES]
         classes = classes_of(names, settings.texts)
+        compiler = Compiler(services, classes)
+        compiler.try_classes()
 
         def compiled(param: Param[tuple[str, ...]]) -> tuple[Check, ...]:
             words = settings[param]
-            return compile_list(words, services, classes)
+            return compiler.compile(words, DEFAULTS.get(param, ""))
 
         self._client = compiled(p.CLIENT_RESTRICTIONS)
         self._helo = compiled(p.HELO_RESTRICTIONS)
@@ -68,7 +76,8 @@ class ServicePolicy:
         self._sender_end: tuple[Check, ...] = ()
         if settings[p.REJECT_UNLISTED_SENDER]:
             self._sender_end = (reject_unlisted_sender(services),)
-        both = (compiled(p.RELAY_RESTRICTIONS), compiled(p.RECIPIENT_RESTRICTIONS))
+        relay = compiler.compile(guarded_relay_list(settings, classes), DEFAULTS[p.RELAY_RESTRICTIONS])
+        both = (relay, compiled(p.RECIPIENT_RESTRICTIONS))
         self._recipient = both if settings[p.RELAY_BEFORE_RECIPIENT] else both[::-1]
         self._recipient_end: tuple[Check, ...] = ()
         if settings[p.REJECT_UNLISTED_RECIPIENT]:

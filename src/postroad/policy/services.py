@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 
+from postroad.base.errors import LookupUnavailable
 from postroad.base.log import Log
 from postroad.base.params import Settings
-from postroad.model.ports import Router
+from postroad.model.ports import Resolver, Router
 from postroad.model.reply import Reply
+from postroad.policy.verdict import Check
+from postroad.tables.context import TableContext
 
 
 class Recipients(Protocol):
@@ -33,27 +37,65 @@ class Networks(Protocol):
         ...
 
 
+class Lists(Protocol):
+    """Compiles restriction lists that turn up while the server runs."""
+
+    def from_table(self, text: str, default: str) -> tuple[Check, ...]:
+        """Return the checks that a value of an access table names; ``default`` as in ``Taker``."""
+        ...
+
+
+class NoResolver:
+    """Stands for a DNS that nobody can ask."""
+
+    def _fail(self, name: str) -> Awaitable[Any]:
+        raise LookupUnavailable(f"{name}: there is no resolver")
+
+    mx = ptr = txt = _fail
+
+    def addresses(self, name: str, family: int = 0) -> Awaitable[Any]:
+        """Fail."""
+        del family
+        return self._fail(name)
+
+    def query(self, name: str, kind: str) -> Awaitable[Any]:
+        """Fail."""
+        del kind
+        return self._fail(name)
+
+
 class Services:
     """Constructor arguments of the policy, in one hand for its restrictions.
 
-    ``own_address`` says whether an IP address is one of this machine's.
+    ``own_address`` says whether an IP address is one of this machine's.  ``pause`` waits some
+    seconds.  ``lists`` is set by the compiler.
     """
 
-    __slots__ = ("log", "networks", "own_address", "recipients", "router", "settings")
+    __slots__ = (
+        "lists", "log", "networks", "own_address", "pause", "recipients", "resolver", "router", "settings",
+        "tables",
+    )  # fmt: skip
 
     def __init__(
         self,
         settings: Settings,
         *,
+        tables: TableContext,
         networks: Networks,
         router: Router,
         recipients: Recipients,
         own_address: Callable[[str], bool],
         log: Log,
+        resolver: Resolver | None = None,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.settings = settings
+        self.tables = tables
         self.networks = networks
         self.router = router
         self.recipients = recipients
         self.own_address = own_address
         self.log = log
+        self.resolver: Resolver = NoResolver() if resolver is None else resolver
+        self.pause = pause
+        self.lists: Lists

@@ -17,10 +17,12 @@ class TlsRequired:
     async def connect(self, session: Session) -> Reply | None:
         """Anybody may connect."""
         del session
+        return None
 
     async def helo(self, session: Session) -> Reply | None:
         """Anybody may greet."""
         del session
+        return None
 
     async def mail(self, session: Session) -> Reply | None:
         """No transaction begins without TLS."""

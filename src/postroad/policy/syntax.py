@@ -1,0 +1,125 @@
+"""Restrictions about names and addresses as they are written; nothing is looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from postroad.model.reply import Reply
+from postroad.model.session import Transaction
+from postroad.policy import query as q
+from postroad.policy.params import INVALID_HOSTNAME_REJECT_CODE, NON_FQDN_REJECT_CODE
+from postroad.policy.query import Query
+from postroad.policy.services import Services
+from postroad.policy.verdict import PERMIT, Check, Verdict
+from postroad.proto.hostname import (
+    valid_address,
+    valid_hostname,
+    valid_literal,
+    valid_unicode_hostname,
+)
+
+
+def refused(code: int, status: str, name: str, kind: str, why: str) -> Reply:
+    """Return the refusal of a name of some kind."""
+    return Reply(code, status, f"<{name}>: {kind} rejected: {why}")
+
+
+def without_dot(name: str) -> str:
+    """Return a name without the one dot that may end it."""
+    return name[:-1] if len(name) > 1 and name.endswith(".") and not name.endswith("..") else name
+
+
+def literal_fault(services: Services) -> Callable[[str], Reply | None]:
+    """Return what refuses an address literal that is none."""
+    code = services.settings[INVALID_HOSTNAME_REJECT_CODE]
+
+    def fault(name: str) -> Reply | None:
+        # RFC 5321 4.1.3
+        return None if valid_literal(name) else refused(code, "5.5.2", name, q.HELO, "invalid ip address")
+
+    return fault
+
+
+def reject_invalid_helo_hostname(services: Services) -> Check:
+    """``reject_invalid_helo_hostname``: no to a HELO name that is neither a host name nor an address."""
+    code, fault = services.settings[INVALID_HOSTNAME_REJECT_CODE], literal_fault(services)
+
+    def check(query: Query) -> Verdict:
+        name = query.session.helo
+        if not name:
+            return None
+        if name.startswith("["):
+            return fault(name)
+        plain = without_dot(name)
+        if valid_hostname(plain) or valid_address(plain):
+            return None
+        return refused(code, "5.5.2", name, q.HELO, "Invalid name")
+
+    return check
+
+
+def reject_non_fqdn_helo_hostname(services: Services) -> Check:
+    """``reject_non_fqdn_helo_hostname``: no to a HELO name without a domain."""
+    code, fault = services.settings[NON_FQDN_REJECT_CODE], literal_fault(services)
+
+    def check(query: Query) -> Verdict:
+        name = query.session.helo
+        if not name:
+            return None
+        if name.startswith("["):
+            return fault(name)
+        if _is_qualified(name, query.session.transaction):
+            return None
+        return refused(code, "5.5.2", name, q.HELO, "need fully-qualified hostname")
+
+    return check
+
+
+def permit_naked_ip_address(services: Services) -> Check:
+    """``permit_naked_ip_address``, the old way: yes to a HELO name that is an address without brackets."""
+    code = services.settings[INVALID_HOSTNAME_REJECT_CODE]
+
+    def check(query: Query) -> Verdict:
+        name = query.session.helo
+        if not name or name.strip("0123456789.:"):
+            return None
+        if valid_address(name):
+            return PERMIT
+        return refused(code, "5.5.2", name, q.HELO, "invalid ip address")
+
+    return check
+
+
+def reject_non_fqdn_sender(services: Services) -> Check:
+    """``reject_non_fqdn_sender``: no to a sender whose domain is not a whole one."""
+    code = services.settings[NON_FQDN_REJECT_CODE]
+
+    def check(query: Query) -> Verdict:
+        transaction = query.session.transaction
+        return _need_domain(code, transaction.sender, q.SENDER, transaction) if transaction.sender else None
+
+    return check
+
+
+def reject_non_fqdn_recipient(services: Services) -> Check:
+    """``reject_non_fqdn_recipient``: no to a recipient whose domain is not a whole one."""
+    code = services.settings[NON_FQDN_REJECT_CODE]
+
+    def check(query: Query) -> Verdict:
+        address = query.recipient
+        return _need_domain(code, address, q.RECIPIENT, query.session.transaction) if address else None
+
+    return check
+
+
+def _need_domain(code: int, address: str, kind: str, transaction: Transaction) -> Verdict:
+    domain = address.rpartition("@")[2] if "@" in address else ""
+    if (domain.startswith("[") and domain.endswith("]")) or _is_qualified(domain, transaction):
+        return None
+    return refused(code, "5.5.2", address, kind, "need fully-qualified address")
+
+
+def _is_qualified(name: str, transaction: Transaction) -> bool:
+    valid = valid_unicode_hostname if transaction.smtputf8 else valid_hostname
+    plain = without_dot(name)
+    return "." in plain and valid(plain)
