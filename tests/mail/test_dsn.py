@@ -41,7 +41,7 @@ def test_a_failure_is_a_report_with_text_status_and_the_message():
     per_message, per_recipient = status.get_payload()
     assert per_message["Reporting-MTA"] == "dns; mx.x"
     assert per_recipient["Final-Recipient"] == "rfc822; r@y"
-    assert per_recipient["Original-Recipient"] == "rfc822; r@y"
+    assert per_recipient["Original-Recipient"] == "rfc822;r@y"
     assert per_recipient["Action"] == "failed"
     assert per_recipient["Status"] == "5.1.1"
     assert per_recipient["Remote-MTA"] == "dns; mx.y"

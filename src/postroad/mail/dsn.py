@@ -212,9 +212,9 @@ def _recipient_fields(notice: Notice, entry: Entry, *, wide: bool) -> str:
     kind = "utf-8" if wide and not entry.address.isascii() else "rfc822"
     lines = [f"\nFinal-Recipient: {kind}; {one_line(entry.address)}\n"]
     if entry.orcpt:
-        lines.append(f"Original-Recipient: {one_line(entry.orcpt).replace(';', '; ', 1)}\n")
+        lines.append(f"Original-Recipient: {one_line(entry.orcpt)}\n")
     elif entry.original:
-        lines.append(f"Original-Recipient: rfc822; {one_line(entry.original)}\n")
+        lines.append(f"Original-Recipient: rfc822;{one_line(entry.original)}\n")
     lines.append(f"Action: {entry.action}\nStatus: {entry.status}\n")
     if entry.remote:
         lines.append(f"Remote-MTA: dns; {one_line(entry.remote)}\n")
