@@ -84,3 +84,12 @@ def test_nothing_sent_can_be_taken_for_an_early_end(parts, cuts):
     wire, _ = encoded(data, cuts=[c for c in cuts if c < len(data)])
     assert wire.count(b"\r") == wire.count(b"\n") == wire.count(b"\r\n")
     assert (b"\r\n" + wire).find(b"\r\n.\r\n") == len(wire) - 3
+
+
+def test_a_plain_content_is_sent_as_it_stands_except_for_long_lines():
+    text = b"Subject: s\r\n\r\nbody\r\n"
+    encoder = ContentEncoder(998)
+    assert encoder.encode_plain(text) is text
+    assert encoder.finish() == b".\r\n"
+    long = b"x" * 1500 + b"\r\n"
+    assert ContentEncoder(998).encode_plain(long) == ContentEncoder(998).encode(long)

@@ -170,3 +170,38 @@ def test_chunks_may_be_cut_anywhere(data, places):
     expected = whole.feed(data) + whole.finish()
     assert b"".join(pieces.feed(piece) for piece in cut(data, places)) + pieces.finish() == expected
     assert expected.count(b"\r\n") == expected.count(b"\r") == expected.count(b"\n")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.sampled_from([b"a", b".", b"..", b"", b"x" * 40, b"\r", b"a\rb", b".a"]), max_size=8),
+    st.sampled_from([b"\r\n", b"\n"]),
+    st.data(),
+)
+def test_what_is_called_plain_needs_no_encoding_to_be_sent_on(lines, end, data):
+    from postroad.proto.client_content import ContentEncoder
+
+    wire = b"".join((b"." + line if line.startswith(b".") else line) + end for line in lines) + b".\r\n"
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(wire)), max_size=4)) | {0, len(wire)})
+    reader = ContentReader()
+    text = b"".join(reader.feed(wire[a:b]) for a, b in itertools.pairwise(cuts) if not reader.done)
+    if reader.done and reader.plain:
+        assert ContentEncoder(998).encode(text) == text
+        assert ContentEncoder(998).encode_plain(text) == text
+
+
+def test_ordinary_text_is_plain_and_text_with_dots_or_bare_line_ends_is_not():
+    for wire, plain in [
+        (b"a\r\nb\r\n.\r\n", True),
+        (b"..a\r\n.\r\n", False),
+        (b"a\r\n..b\r\n.\r\n", False),
+        (b"a\nb\r\n.\r\n", False),
+    ]:
+        reader = ContentReader()
+        reader.feed(wire)
+        assert reader.done
+        assert reader.plain is plain, wire
+
+
+def test_a_chunk_of_bdat_is_never_called_plain():
+    assert not ContentReader(dots=False).plain

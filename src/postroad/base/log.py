@@ -60,7 +60,14 @@ class Log:
 
     def emit(self, event: Event, *values: object) -> None:
         """Note an event.  Values are put in by ``%``; lines are cleaned of control characters."""
-        self.line(event.program, event.text % values if values else event.text, urgent=event.urgent)
+        text = event.text % values if values else event.text
+        tag = self._tags.get(event.program)
+        if tag is None or event.urgent:
+            self.line(event.program, text, urgent=event.urgent)
+            return
+        if not (text.isascii() and text.isprintable()):
+            text = _UNSAFE.sub("?", text)
+        self.sink.add(tag, text)
 
     def line(self, program: str, text: str, *, urgent: bool = False) -> None:
         """Note a line as it stands, under a program's name."""

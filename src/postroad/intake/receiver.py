@@ -94,7 +94,8 @@ class Receiver:
     def _finish_inline(self, prepared: Prepared, content: bytes) -> None:
         whole = prepared.front + (content[prepared.used :] if prepared.used else content)
         self._wide = not whole.isascii()
-        self._store(prepared, Text(whole))
+        plain = self._session.transaction.plain and not self._intake.stripped
+        self._store(prepared, Text(whole, plain=plain))
 
     def _prepare(self, content: bytes, then: Callable[[Prepared, bytes], None]) -> None:
         """Clean a content that has its whole header; ``then`` gets it with the content it is for."""

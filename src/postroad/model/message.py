@@ -29,13 +29,18 @@ class Content(Protocol):
 
 
 class Text:
-    """A content that is in memory."""
+    """A content that is in memory.
 
-    __slots__ = ("data", "size")
+    ``plain`` is known of it, not promised: all its line ends are CRLF and no line begins with a dot,
+    so that SMTP carries it as it stands.
+    """
 
-    def __init__(self, data: bytes) -> None:
+    __slots__ = ("data", "plain", "size")
+
+    def __init__(self, data: bytes, *, plain: bool = False) -> None:
         self.data = data
         self.size = len(data)
+        self.plain = plain
 
     def pieces(self, size: int = 262144) -> Iterator[bytes]:
         """Yield the text in pieces."""

@@ -28,6 +28,7 @@ class Transaction:
     actions: dict[str, str] = field(
         default_factory=dict
     )  # what access maps ask for: HOLD, DISCARD, FILTER ...
+    plain: bool = False  # the content has CRLF line ends only, and no line that begins with a dot
     queue_key: int = 0  # 0 until the message has a queue id
     verdicts: dict[str, Any] = field(default_factory=dict)  # policy's memory for this transaction
 

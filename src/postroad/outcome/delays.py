@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 
-def seconds(value: float, digits: int = 2) -> str:
-    """Return a time with two significant digits, at most ``digits`` behind the point.
-
-    Postfix prints 0.05, 1.3, 12, 3600 and 0: what matters and no more.
-    """
+def _digits(value: float, digits: int) -> str:
     if value >= 10 or digits == 0:
         return f"{value:.0f}"
-    if value <= 0:
-        return "0"
     if value >= 1:
         text = f"{value:.1f}"
     else:
@@ -20,3 +14,19 @@ def seconds(value: float, digits: int = 2) -> str:
             places += 1
         text = f"{value:.{min(places, digits)}f}"
     return text.rstrip("0").rstrip(".") or "0"
+
+
+#: Most delays are short, and every line has five of them.
+_SHORT = [_digits(hundredths / 100, 2) for hundredths in range(101)]
+
+
+def seconds(value: float, digits: int = 2) -> str:
+    """Return a time with two significant digits, at most ``digits`` behind the point.
+
+    Postfix prints 0.05, 1.3, 12, 3600 and 0: what matters and no more.
+    """
+    if value <= 0:
+        return "0"
+    if value < 0.995 and digits == 2:
+        return _SHORT[int(value * 100 + 0.5)]
+    return _digits(value, digits)

@@ -25,6 +25,11 @@ class ContentEncoder:
         self._held = b""  # a CR at the end of a piece: what it is shows in the next
         self.broken = False
 
+    def encode_plain(self, text: bytes) -> bytes:
+        """Return a whole content whose lines all end with CRLF, none beginning with a dot."""
+        self._at_start = True
+        return self._break_lines(text) if self._limit and self._has_long_line(text) else text
+
     def encode(self, piece: bytes) -> bytes:
         """Return a piece as it is sent."""
         data = self._held + piece if self._held else piece

@@ -33,7 +33,7 @@ class ContentReader:
     and ``rest`` has what came behind it.  Memory is bounded by what is fed plus ``line_limit``.
     """
 
-    __slots__ = ("_first", "_limit", "_lines", "_replace", "_start", "_strict", "_tail", "bare", "done", "rest", "size")  # fmt: skip  # noqa: E501
+    __slots__ = ("_first", "_limit", "_lines", "_replace", "_start", "_strict", "_tail", "bare", "done", "plain", "rest", "size")  # fmt: skip  # noqa: E501
 
     def __init__(self, mode: BareNewline = BareNewline.NORMALIZE, *, dots: bool = True, replace_stray_cr: bool = True, line_limit: int = 2048) -> None:  # fmt: skip  # noqa: E501
         self._lines = dots  # False: a chunk of BDAT, dots mean nothing and nothing ends it
@@ -44,6 +44,8 @@ class ContentReader:
         self._start: bytes = CRLF
         self._strict = mode is not BareNewline.ALLOW
         self._first = True
+        #: Every line ended with CRLF, and none began with a dot: it can be sent on as it is.
+        self.plain = dots
         self.bare = False  # a line ended with LF alone
         self.done = False
         self.rest = b""
@@ -101,6 +103,7 @@ class ContentReader:
                 cut = data.rfind(b"\n") + 1
                 text, rest = data[:cut], data[cut:]
             self._tail = rest
+            self.plain = False
             return False, text or self._overlong()
         if end >= 0:
             self.done, self.rest = True, rest
@@ -110,8 +113,10 @@ class ContentReader:
             return True, self._overlong()
         if dots:
             text = text.replace(b"\r\n.", CRLF)
+            self.plain = False
         if self._lines and at_start and text[0] == 46:
             text = text[1:]
+            self.plain = False
         self._start = CRLF
         if not self.done and len(self._tail) > self._limit:
             text += self._overlong()
@@ -122,6 +127,7 @@ class ContentReader:
         tail = self._tail
         if len(tail) <= self._limit:
             return b""
+        self.plain = False
         kept = 1 if tail.endswith(b"\r") else 0  # it may belong to a line end
         text, self._tail = tail[: len(tail) - kept], tail[len(tail) - kept :]
         if self._lines and self._start in (CRLF, b"\n") and text.startswith(b"."):

@@ -75,6 +75,7 @@ def complete(server: ServerSession) -> None:
     if server.refusal is not None:
         _answer(server, server.refusal)
         return
+    server.session.transaction.plain = reader is not None and reader.plain
     server.opened = False  # from here on the hook commits what was opened, or gives it up
     server.ask(server.hooks.message(server.size), lambda reply: _answer(server, reply))
 

@@ -11,6 +11,7 @@ from postroad.delivery.smtp.context import DISCARDING, LONG_LINE, ClientContext
 from postroad.delivery.smtp.lane import Lane
 from postroad.delivery.smtp.parcel import Parcel
 from postroad.mail.downgrade import Downgrade
+from postroad.model.message import Text
 from postroad.proto.client import ClientSession
 from postroad.proto.client_content import ContentEncoder
 from postroad.proto.client_stages import CLOSED, IDLE, QUIT, Event
@@ -245,7 +246,8 @@ class Connection(asyncio.BufferedProtocol):
             )
             self._pump()
             return
-        parts = [encoder.encode(data), encoder.finish()]
+        plain = isinstance(content, Text) and content.plain
+        parts = [encoder.encode_plain(data) if plain else encoder.encode(data), encoder.finish()]
         self._note_broken()
         waiting = self.lane.waiting
         if waiting and self.lane.keeps and self.usable(context.loop.time()) and session.follow(waiting[0]):
