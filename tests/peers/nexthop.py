@@ -108,7 +108,9 @@ class NextHop:
         while line := file.readline(4096).decode("utf-8", "replace").rstrip("\r\n"):
             self.lines.append(line)
             verb = line.split(" ")[0].split(":")[0].upper()
-            key = "no recipients" if verb == "DATA" and not recipients and "DATA" not in self.answers else verb
+            key = (
+                "no recipients" if verb == "DATA" and not recipients and "DATA" not in self.answers else verb
+            )
             said = self._answer(client, file, key, line)
             if not said or verb == "QUIT":
                 return
