@@ -206,22 +206,12 @@ def test_the_tools_work_while_the_server_is_down(waiting: Waiting) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user takes root")
 def test_any_user_may_send_and_list_but_not_change(waiting: Waiting) -> None:
-    def as_user(*command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        tool, *rest = command
-        return subprocess.run(
-            [sys.executable, "-m", "postroad", tool, "-c", str(waiting.server.etc), *rest],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            user=12345,
-            group=12345,
-            extra_groups=[],
-        )
+    def as_user(tool: str, *rest: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-c", _AS_USER, tool, "-c", str(waiting.server.etc), *rest]
+        return subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=30)
 
-    sent = as_user(
-        "sendmail", "-f", "s@client.example", "x@far.example", stdin="Subject: by a user\n\nHello.\n"
-    )
+    text = "Subject: by a user\n\nHello.\n"
+    sent = as_user("sendmail", "-f", "s@client.example", "x@far.example", stdin=text)
     assert (sent.returncode, sent.stderr) == (0, "")
     waiting.server.wait_log("status=deferred")
     listed = as_user("mailq")
