@@ -138,6 +138,34 @@ async def test_what_is_delivered_is_written_while_others_are_still_tried():
     assert w.store.written == [[True, False, False], [True, False, False]]
 
 
+@pytest.mark.parametrize(
+    ("place", "default", "nexthops"),
+    [
+        ("smtp:[filter.test]:10025", "", ["[filter.test]:10025"]),
+        ("smtp:", "[filter.test]", ["[filter.test]"]),
+        ("smtp:", "", ["x", "y"]),
+    ],
+)
+async def test_a_content_filter_takes_the_place_of_the_route(place, default, nexthops):
+    w = World(default_filter_nexthop=default)
+    message = Message(1, "s@example.net", [Recipient("a@x"), Recipient("b@Y"), Recipient("c@y")], 0.0, Text(b"x\r\n"))
+    message.attributes["content_filter"] = place
+    w.router.broken = {"a@x", "b@Y", "c@y"}
+    w.scheduler.add(message)
+    assert [job.nexthop for job, _ in w.agent.jobs] == nexthops
+    for _ in nexthops:
+        w.agent.answer(OK)
+    assert w.outcomes.finished == [1]
+
+
+async def test_mail_for_a_content_filter_that_is_not_there_is_kept():
+    w = World()
+    message = Message(1, "s@example.net", [Recipient("a@x")], 0.0, Text(b"x\r\n"))
+    message.attributes["content_filter"] = "nosuch:x"
+    w.scheduler.add(message)
+    assert w.outcomes.reported == [("a@x", "4.3.0", "mail transport unavailable")]
+
+
 async def test_concurrency_begins_with_the_initial_window_and_grows_with_success():
     w = World(initial_destination_concurrency="2", default_destination_concurrency_limit="3")
     for key in range(10):

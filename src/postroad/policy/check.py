@@ -12,8 +12,10 @@ from postroad.base.params import Settings
 from postroad.model.params import COMPATIBILITY_LEVEL, MYNETWORKS
 from postroad.policy import params as p
 from postroad.policy.check_tables import TOLD, table_problems
+from postroad.policy.dnslist import Pattern
 from postroad.policy.guard import FATAL, has_guard
 from postroad.policy.items import DEFAULTS, Classes, Item, Sort, classes_of, read_list
+from postroad.policy.listed import TAKERS as LISTS_IN_DNS
 from postroad.policy.names import KNOWN, TABLE_TAKERS
 from postroad.tables.context import TableContext
 from postroad.tables.matchlist import AddressList
@@ -99,8 +101,25 @@ def _argument_problems(where: str, item: Item, tables: TableContext) -> list[Pro
             ]
         text = f'restriction {item.name}: bad argument "{item.argument}": need maptype:mapname'
         return [_error_when_reached(where, text)]
+    if item.name in LISTS_IN_DNS:
+        return _dns_list_problems(where, item)
     if item.name == "sleep" and not item.argument.isdigit():
         return [_error_when_reached(where, "restriction sleep must be followed by number")]
+    return []
+
+
+def _dns_list_problems(where: str, item: Item) -> list[Problem]:
+    domain, _, pattern = item.argument.partition("=")
+    if not domain:
+        return [
+            Problem(where, f"restriction {item.name} requires domain name argument", "", Severity.WARNING)
+        ]
+    try:
+        if pattern:
+            Pattern(pattern)
+    except ValueError as error:
+        hint = "four numbers, or [number;number..number]"
+        return [Problem(where, f"{item.name} {item.argument}: {error}", hint)]
     return []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from postroad.policy import access, basics, client, destination, existence, server_access, syntax
+from postroad.policy import access, basics, client, destination, existence, listed, server_access, syntax
 from postroad.policy.access import Taker, taking_table
 from postroad.policy.services import Services
 from postroad.policy.verdict import Check
@@ -32,6 +32,7 @@ MAKERS: Final[dict[str, Maker]] = {
     "permit_sasl_authenticated": client.permit_sasl_authenticated,
     "reject_unknown_client_hostname": client.reject_unknown_client_hostname,
     "reject_unknown_client": client.reject_unknown_client_hostname,
+    "reject_maps_rbl": listed.reject_maps_rbl,
     "reject_unknown_reverse_client_hostname": client.reject_unknown_reverse_client_hostname,
     "reject_invalid_helo_hostname": syntax.reject_invalid_helo_hostname,
     "reject_invalid_hostname": syntax.reject_invalid_helo_hostname,
@@ -81,25 +82,19 @@ TABLE_TAKERS: Final[dict[str, Taker]] = {
 }
 
 #: Every restriction with one argument behind it.
-TAKERS: Final[dict[str, Taker]] = {**TABLE_TAKERS, "sleep": basics.sleep}
+TAKERS: Final[dict[str, Taker]] = {**TABLE_TAKERS, **listed.TAKERS, "sleep": basics.sleep}
 
 #: Known to Postfix, without an argument, not run here: permit_* then never permits, reject_* never refuses.
 PLAIN: Final = _words(
     """
     permit_mx_backup permit_tls_all_clientcerts permit_tls_clientcerts
-    reject_authenticated_sender_login_mismatch reject_known_sender_login_mismatch reject_maps_rbl
+    reject_authenticated_sender_login_mismatch reject_known_sender_login_mismatch
     reject_sender_login_mismatch reject_unauthenticated_sender_login_mismatch
     reject_unverified_recipient reject_unverified_sender
     """
 )
 
 #: The same, with one argument behind them.
-WITH_ARGUMENT: Final = _words(
-    """
-    check_ccert_access check_policy_service permit_dnswl_client permit_rhswl_client
-    reject_rbl reject_rbl_client reject_rhsbl_client reject_rhsbl_helo reject_rhsbl_recipient
-    reject_rhsbl_reverse_client reject_rhsbl_sender
-    """
-)
+WITH_ARGUMENT: Final = _words("check_ccert_access check_policy_service")
 
 KNOWN: Final = frozenset(MAKERS) | frozenset(TAKERS) | PLAIN | WITH_ARGUMENT | {WARN_IF_REJECT}

@@ -62,6 +62,25 @@ class Lane:
         self.waiting -= 1
         return job
 
+    def sift(self) -> list[Waiting]:
+        """Remove and return the jobs whose attempts are interrupted."""
+        gone: list[Waiting] = []
+        for sender, line in list(self.senders.items()):
+            out = [job for job in line if job[0].interrupted]
+            if not out:
+                continue
+            gone += out
+            self.senders[sender] = deque(job for job in line if not job[0].interrupted)
+            if not self.senders[sender]:
+                del self.senders[sender]
+        self.waiting -= len(gone)
+        return gone
+
+    def revive(self) -> None:
+        """Use the destination again."""
+        self.dead = None
+        self.window.revive()
+
     def drain(self) -> list[Waiting]:
         """Remove and return everything that waits."""
         jobs = [job for line in self.senders.values() for job in line]

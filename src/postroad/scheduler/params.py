@@ -17,6 +17,12 @@ ACTIVE_LIMIT = params.declare(
 DEFER_TRANSPORTS = params.declare(
     "defer_transports", LIST, "", "Transports that deliver nothing now; their mail waits in the queue."
 )
+DEFAULT_FILTER_NEXTHOP = params.declare(
+    "default_filter_nexthop",
+    STRING,
+    "",
+    "The next hop of FILTER transport: without one; empty for each recipient's domain.",
+)
 DEFAULT_CONCURRENCY = params.declare(
     "default_destination_concurrency_limit",
     INT,

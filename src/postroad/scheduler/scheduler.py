@@ -21,7 +21,7 @@ from postroad.model.params import MINIMAL_BACKOFF_TIME, QUEUE_RUN_DELAY
 from postroad.model.ports import Outcomes, Router, Store
 from postroad.model.route import Route
 from postroad.scheduler.lane import Lane
-from postroad.scheduler.params import ACTIVE_LIMIT, DEFER_TRANSPORTS
+from postroad.scheduler.params import ACTIVE_LIMIT, DEFAULT_FILTER_NEXTHOP, DEFER_TRANSPORTS
 from postroad.scheduler.transport import TransportLanes
 
 ACTIVE = Event("qmgr", "%s: from=<%s>, size=%d, nrcpt=%d (queue active)", "A message is being delivered.")
@@ -64,6 +64,7 @@ class Scheduler:
         self._limit = settings[ACTIVE_LIMIT]
         suspended = settings[DEFER_TRANSPORTS]
         self._suspended = frozenset(suspended)
+        self._filter_nexthop = settings[DEFAULT_FILTER_NEXTHOP]
         self._dead_time = settings[MINIMAL_BACKOFF_TIME]
         self._run_delay = settings[QUEUE_RUN_DELAY]
 
@@ -95,6 +96,9 @@ class Scheduler:
             attempt.pending = 1
             self._abandon(attempt, recipients)
             return
+        if "content_filter" in message.attributes:
+            self._filter(attempt, recipients, message.attributes["content_filter"])
+            return
         if len(recipients) == 1:
             tasks.start(
                 self._router.route(recipients[0].address, message.sender),
@@ -120,6 +124,21 @@ class Scheduler:
             self._refuse(attempt, recipients, "error", "", _unroutable(error))
         else:
             self._place(attempt, route.transport, route.nexthop, recipients)
+        self._one_done(attempt)
+
+    def _filter(self, attempt: Attempt, recipients: Sequence[Recipient], place: str) -> None:
+        """Hand a message to its content filter, ``transport:nexthop``, whatever the router would say.
+
+        Without a next hop it is default_filter_nexthop, or each recipient's domain.
+        """
+        attempt.pending += 1
+        transport, _, nexthop = place.partition(":")
+        nexthop = nexthop or self._filter_nexthop
+        groups: dict[str, list[Recipient]] = {}
+        for recipient in recipients:
+            groups.setdefault(nexthop or recipient.address.rpartition("@")[2].lower(), []).append(recipient)
+        for each, group in groups.items():
+            self._place(attempt, transport, each, group)
         self._one_done(attempt)
 
     async def _route_all(self, attempt: Attempt, recipients: Sequence[Recipient]) -> None:

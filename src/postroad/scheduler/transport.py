@@ -21,14 +21,15 @@ from postroad.scheduler.params import (
     RECIPIENTS,
 )
 
-_IDLE_LANES = 5000  # lanes kept for what they have learnt; the oldest idle ones go first
+_IDLE_LANES = 5000  # lanes kept for what they have learnt; beyond, idle ones are forgotten
 
 
 class TransportLanes:
     """The lanes of one transport.
 
     ``share`` is the number of workers that share the server's limits: each obeys its part, at
-    least one.  ``process_limit`` is our part of master.cf's maxproc, the most deliveries at one time.
+    least one, and rests so many times destination_rate_delay.  ``process_limit`` is our part of
+    master.cf's maxproc, the most deliveries at one time.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class TransportLanes:
         self.lanes: dict[str, Lane] = {}
         self.round: deque[Lane] = deque()  # lanes with work that may begin
         self.active = 0
+        self._most = _IDLE_LANES
         self.configure(agent, settings, process_limit, share)
 
     def configure(self, agent: Agent, settings: Settings, process_limit: int, share: int) -> None:
@@ -45,7 +47,7 @@ class TransportLanes:
         self.agent = agent
         self.process_limit = process_limit
         self.recipient_limit = settings.transport(RECIPIENTS, self.name)
-        self.rate_delay = settings.transport(RATE_DELAY, self.name)
+        self.rate_delay = settings.transport(RATE_DELAY, self.name) * share
         limit = settings.transport(CONCURRENCY, self.name)
         if self.rate_delay:
             limit = 1  # Postfix: a rate delay means one delivery at a time
@@ -59,13 +61,14 @@ class TransportLanes:
         for lane in self.lanes.values():
             lane.window.obey(self.law)
 
-    def lane(self, nexthop: str) -> Lane:
-        """Return the lane of a destination."""
-        lane = self.lanes.get(nexthop)
+    def lane(self, nexthop: str, now: float, name: str = "") -> Lane:
+        """Return the lane of a destination, or of ``name``, which is one recipient there."""
+        key = name or nexthop
+        lane = self.lanes.get(key)
         if lane is None:
-            if len(self.lanes) >= _IDLE_LANES:
-                self._forget()
-            lane = self.lanes[nexthop] = Lane(nexthop, self.law)
+            if len(self.lanes) >= self._most:
+                self._forget(now)
+            lane = self.lanes[key] = Lane(nexthop, self.law)
         return lane
 
     def put(self, lane: Lane, attempt: Attempt, recipients: Sequence[Recipient]) -> None:
@@ -96,12 +99,15 @@ class TransportLanes:
             return lane
         return None
 
-    def _forget(self) -> None:
-        for nexthop, lane in list(self.lanes.items()):
-            if not lane.waiting and not lane.busy and lane.dead is None:
-                del self.lanes[nexthop]
-            if len(self.lanes) < _IDLE_LANES // 2:
-                return
+    def _forget(self, now: float) -> None:
+        """Forget idle lanes; one that is dead or rests is kept until that is over."""
+        for key, lane in list(self.lanes.items()):
+            if not (lane.waiting or lane.busy or lane.not_before > now) and (
+                lane.dead is None or lane.dead_until <= now
+            ):
+                del self.lanes[key]
+        # Where few could be forgotten, not every new destination looks through all of them.
+        self._most = max(_IDLE_LANES, 2 * len(self.lanes))
 
 
 def _part(limit: int, share: int) -> int:

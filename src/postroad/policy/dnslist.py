@@ -1,0 +1,102 @@
+"""Lists in the DNS: ``reject_rbl_client list``, ``permit_dnswl_client list=filter`` ... (RFC 5782)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from postroad.base.errors import LookupUnavailable
+from postroad.base.log import Log
+from postroad.model.ports import Resolver
+from postroad.net.hostname import ascii_name
+from postroad.proto.hostname import valid_address, valid_hostname
+
+_PART = r"(?:[0-9]{1,3}|\[[0-9]{1,3}(?:\.\.[0-9]{1,3})?(?:;[0-9]{1,3}(?:\.\.[0-9]{1,3})?)*\])"
+_FILTER = re.compile(rf"({_PART})\.({_PART})\.({_PART})\.({_PART})")
+#: Characters of TXT records in a reply.
+_REASON_LIMIT = 500
+
+
+class Pattern:
+    """Addresses of the form ``127.0.[0..3;9].2``.  ValueError for a text of another form."""
+
+    __slots__ = ("_octets",)
+
+    def __init__(self, text: str) -> None:
+        found = _FILTER.fullmatch(text)
+        if found is None:
+            raise ValueError(f"bad address pattern: {text}")
+        self._octets = tuple(_numbers(part) for part in found.groups())
+
+    def matches(self, address: str) -> bool:
+        """Return whether an IPv4 address is one of them."""
+        octets = address.split(".")
+        return len(octets) == 4 and all(
+            int(octet) in allowed for octet, allowed in zip(octets, self._octets, strict=True)
+        )
+
+
+def _numbers(part: str) -> frozenset[int]:
+    numbers: set[int] = set()
+    for piece in part.strip("[]").split(";"):
+        first, _, last = piece.partition("..")
+        low, high = int(first), int(last or first)
+        if high > 255 or low > high:
+            raise ValueError(f"bad address pattern: {part}")
+        numbers.update(range(low, high + 1))
+    return frozenset(numbers)
+
+
+class Listing(NamedTuple):
+    """What a list says of something that it has; ``reason`` is its TXT record."""
+
+    reason: str
+
+
+class DnsList:
+    """One list, ``domain`` or ``domain=pattern``.  ValueError for a pattern that is none."""
+
+    __slots__ = ("_log", "_pattern", "_resolver", "domain", "text")
+
+    def __init__(self, text: str, resolver: Resolver, log: Log) -> None:
+        self.text = text
+        self.domain, _, pattern = text.partition("=")
+        self._pattern = Pattern(pattern) if pattern else None
+        self._resolver = resolver
+        self._log = log
+
+    async def find_address(self, address: str) -> Listing | None:
+        """Look for a client's address.  LookupUnavailable when the list does not answer."""
+        if not valid_address(address):
+            return None
+        # RFC 5782 2.1, 2.4
+        pointer = ipaddress.ip_address(address).reverse_pointer
+        return await self._find(pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa"))
+
+    async def find_domain(self, what: str) -> Listing | None:
+        """Look for a domain, or that of an address.  LookupUnavailable as above."""
+        domain = what.rpartition("@")[2]
+        if domain.rpartition(".")[2].isdigit():
+            return None  # there are lists that answer "no IP queries" with a listing
+        name = ascii_name(domain) or ""
+        return await self._find(name) if valid_hostname(name) else None
+
+    async def _find(self, name: str) -> Listing | None:
+        query = f"{name}.{self.domain}"
+        try:
+            addresses: Sequence[str] = await self._resolver.addresses(query, 4)
+        except LookupUnavailable as error:
+            self._log.warning("smtpd", f"{query}: RBL lookup error: {error}")
+            raise
+        if self._pattern is not None:
+            addresses = [address for address in addresses if self._pattern.matches(address)]
+        return Listing(await self._reason(query)) if addresses else None
+
+    async def _reason(self, query: str) -> str:
+        try:
+            texts = await self._resolver.txt(query)
+        except LookupUnavailable:
+            return ""
+        return " / ".join(text.decode("utf-8", "replace") for text in texts)[:_REASON_LIMIT]
