@@ -7,7 +7,10 @@ def law(limit=20, initial=5, positive="1", negative="1", cohorts=1):
     return Law(limit, initial, parse_feedback(positive), parse_feedback(negative), cohorts)
 
 
-@pytest.mark.parametrize(("text", "window", "value"), [("1", 4, 1), ("0.5", 4, 0.5), ("1/concurrency", 4, 0.25), ("1 / sqrt_concurrency", 4, 0.5)])
+@pytest.mark.parametrize(
+    ("text", "window", "value"),
+    [("1", 4, 1), ("0.5", 4, 0.5), ("1/concurrency", 4, 0.25), ("1 / sqrt_concurrency", 4, 0.5)],
+)
 def test_a_feedback_is_a_number_or_a_law_of_the_window(text, window, value):
     assert parse_feedback(text)(window) == value
 

@@ -69,6 +69,11 @@ class FakeStore:
         self.due = []
         self.claims = 0
         self.written = []
+        self.settled = []
+
+    def settle(self, settlement, then):
+        self.settled.append(settlement)
+        then(None)
 
     def progress(self, message):
         self.written.append([r.done for r in message.recipients])
@@ -86,7 +91,12 @@ class World:
     def __init__(self, **texts):
         self.settings = settings_of([model_params, scheduler_params], **texts)
         self.clock = TestClock()
-        self.store, self.router, self.agent, self.outcomes = FakeStore(), FakeRouter(), FakeAgent(), FakeOutcomes()
+        self.store, self.router, self.agent, self.outcomes = (
+            FakeStore(),
+            FakeRouter(),
+            FakeAgent(),
+            FakeOutcomes(),
+        )
         self.lanes = TransportLanes("smtp", self.agent, self.settings, int(texts.get("processes", 100)))
         self.sink = ListSink()
         self.scheduler = Scheduler(
@@ -100,7 +110,13 @@ class World:
         )
 
     def message(self, key, *addresses, sender="s@example.net"):
-        message = Message(key, sender, [Recipient(a) for a in addresses or ("r@example.org",)], self.clock.now(), Text(b"x\r\n"))
+        message = Message(
+            key,
+            sender,
+            [Recipient(a) for a in addresses or ("r@example.org",)],
+            self.clock.now(),
+            Text(b"x\r\n"),
+        )
         self.scheduler.add(message)
         return message
 
@@ -148,7 +164,9 @@ async def test_what_is_delivered_is_written_while_others_are_still_tried():
 )
 async def test_a_content_filter_takes_the_place_of_the_route(place, default, nexthops):
     w = World(default_filter_nexthop=default)
-    message = Message(1, "s@example.net", [Recipient("a@x"), Recipient("b@Y"), Recipient("c@y")], 0.0, Text(b"x\r\n"))
+    message = Message(
+        1, "s@example.net", [Recipient("a@x"), Recipient("b@Y"), Recipient("c@y")], 0.0, Text(b"x\r\n")
+    )
     message.attributes["content_filter"] = place
     w.router.broken = {"a@x", "b@Y", "c@y"}
     w.scheduler.add(message)
@@ -184,10 +202,14 @@ async def test_a_dead_site_defers_what_waits_and_what_comes_and_lives_again_late
     w.message(1)
     w.message(2)
     w.agent.answer(DOWN, site_failure=DOWN)
-    assert w.outcomes.finished == [1, 2] or w.outcomes.finished == [2, 1]
+    assert w.outcomes.finished in ([1, 2], [2, 1])
     w.message(3)
     assert not w.agent.jobs
-    assert w.outcomes.reported[-1] == ("r@example.org", "4.4.1", f"delivery temporarily suspended: {DOWN.text}")
+    assert w.outcomes.reported[-1] == (
+        "r@example.org",
+        "4.4.1",
+        f"delivery temporarily suspended: {DOWN.text}",
+    )
     w.clock.advance(301)
     w.message(4)
     assert len(w.agent.jobs) == 1
@@ -328,3 +350,112 @@ async def test_flush_revives_dead_sites_and_looks_through_the_queue():
     assert w.store.claims == claims + 1
     w.agent.answer(OK)
     await w.scheduler.drain(0.1)
+
+
+async def test_an_answer_counts_for_the_lane_it_was_taken_from_whatever_the_agent_made_of_the_job():
+    w = World()
+    w.message(1, "a@x")
+    w.agent.jobs[0][0].nexthop = "somewhere.else"
+    w.agent.jobs[0][0].transport = "local"
+    w.agent.answer(OK)
+    assert w.lanes.lanes["x"].busy == 0
+    assert w.lanes.active == 0
+    assert "somewhere.else" not in w.lanes.lanes
+
+
+@pytest.mark.parametrize(("delimiter", "lanes"), [("", {"a@x", "a+ext@x", "b@x"}), ("+", {"a@x", "b@x"})])
+async def test_a_transport_for_single_recipients_has_a_lane_for_each_user(delimiter, lanes):
+    w = World(default_destination_recipient_limit="1", recipient_delimiter=delimiter)
+    w.message(1, "a@x", "b@x", "a+ext@x")
+    assert set(w.lanes.lanes) == lanes
+    assert {job.nexthop for job, _ in w.agent.jobs} == {"x"}
+
+
+async def test_a_success_revives_a_site_that_another_delivery_found_dead():
+    w = World(initial_destination_concurrency="2")
+    w.message(1)
+    w.message(2)
+    w.lanes.lanes["example.org"].window.size = 1
+    w.agent.answer(DOWN, site_failure=DOWN)
+    assert w.lanes.lanes["example.org"].dead is DOWN
+    w.agent.answer(OK)
+    assert w.lanes.lanes["example.org"].dead is None
+    w.message(3)
+    assert len(w.agent.jobs) == 1
+
+
+async def test_more_than_can_be_active_is_put_back_and_claimed_later():
+    w = World(qmgr_message_active_limit="1")
+    w.message(1)
+    second = w.message(2)
+    assert [s.message for s in w.store.settled] == [second]
+    assert second.content is None
+    assert len(w.scheduler) == 1
+    w.store.due = [second]
+    w.agent.answer(OK)
+    await asyncio.sleep(0.01)
+    assert [job.message for job, _ in w.agent.jobs] == [second]
+    w.agent.answer(OK)
+    await w.scheduler.drain(0.1)
+
+
+async def test_a_message_that_is_withdrawn_is_not_begun_and_is_settled():
+    w = World(initial_destination_concurrency="1")
+    first, second, third = w.message(1), w.message(2), w.message(3)
+    w.scheduler.withdraw([first.key, second.key, 99])
+    assert w.outcomes.finished == [2]
+    w.agent.answer(OK)
+    assert sorted(w.outcomes.finished) == [1, 2]
+    assert [job.message for job, _ in w.agent.jobs] == [third]
+
+
+async def test_what_waits_for_a_transport_that_a_reload_takes_away_is_deferred():
+    w = World(initial_destination_concurrency="1")
+    w.message(1)
+    w.message(2)
+    w.scheduler.configure(w.router, {}, w.outcomes, w.settings)
+    assert w.outcomes.reported == [("r@example.org", "4.3.0", "mail transport unavailable")]
+    assert w.outcomes.finished == [2]
+    w.agent.answer(OK)
+    assert w.outcomes.finished == [2, 1]
+    assert w.lanes.active == 0
+
+
+async def test_what_waits_for_a_transport_that_a_reload_suspends_is_deferred():
+    w = World(initial_destination_concurrency="1")
+    w.message(1)
+    w.message(2)
+    settings = settings_of([model_params, scheduler_params], defer_transports="smtp")
+    w.scheduler.configure(w.router, {"smtp": w.lanes}, w.outcomes, settings)
+    assert w.outcomes.reported == [("r@example.org", "4.3.2", "deferred transport")]
+    w.agent.answer(OK)
+
+
+async def test_an_address_that_is_being_routed_when_the_server_stops_is_not_tried():
+    w = World()
+    gate = asyncio.get_running_loop().create_future()
+    route = w.router.route
+
+    async def slow(address, sender=""):
+        await gate
+        return await route(address, sender)
+
+    w.router.route = slow
+    w.message(1)
+    stopping = asyncio.ensure_future(w.scheduler.drain(5))
+    await asyncio.sleep(0)
+    gate.set_result(None)
+    await stopping
+    assert not w.agent.jobs
+    assert w.outcomes.finished == [1]
+
+
+async def test_the_pause_of_a_rate_delay_begins_when_the_delivery_has_ended():
+    w = World(default_destination_rate_delay="10s")
+    w.message(1)
+    w.message(2)
+    w.clock.advance(20)
+    w.agent.answer(OK)
+    assert not w.agent.jobs
+    w.scheduler._rested(w.lanes, w.lanes.lanes["example.org"])  # a timer that is early by our clock
+    assert len(w.agent.jobs) == 1

@@ -8,25 +8,27 @@ of a message does not depend on how many wait.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from postroad.base import tasks
 from postroad.base.clock import Clock
 from postroad.base.log import Event, Log
 from postroad.base.params import Settings
+from postroad.mail.address import split, split_extension
 from postroad.model.job import Attempt, Job
 from postroad.model.message import Message, Recipient, Text
 from postroad.model.outcome import Outcome
-from postroad.model.params import MINIMAL_BACKOFF_TIME, QUEUE_RUN_DELAY
-from postroad.model.ports import Outcomes, Router, Store
+from postroad.model.params import MINIMAL_BACKOFF_TIME, QUEUE_RUN_DELAY, RECIPIENT_DELIMITER
+from postroad.model.ports import Outcomes, Router, Settlement, Store
 from postroad.model.route import Route
+from postroad.scheduler.claims import Claims
 from postroad.scheduler.lane import Lane
 from postroad.scheduler.params import ACTIVE_LIMIT, DEFAULT_FILTER_NEXTHOP, DEFER_TRANSPORTS
 from postroad.scheduler.transport import TransportLanes
 
 ACTIVE = Event("qmgr", "%s: from=<%s>, size=%d, nrcpt=%d (queue active)", "A message is being delivered.")
 MEMORY_LIMIT = 64 << 20  # bytes of contents kept in memory; beyond, they are read back when needed
-_CLAIM = 200  # messages leased at a time
 
 
 class Scheduler:
@@ -49,30 +51,43 @@ class Scheduler:
         self._active: dict[int, Attempt] = {}
         self._memory = 0
         self._dispatching: set[str] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._claiming = False
-        self._again = False
+        self._claims = Claims(store, clock, log, self._room, self.add)
         self._stopping = False
         self._idle: asyncio.Event | None = None
+        self.transports: dict[str, TransportLanes] = {}
         self.configure(router, transports, outcomes, settings)
 
     def configure(self, router: Router, transports: Mapping[str, TransportLanes], outcomes: Outcomes, settings: Settings) -> None:  # fmt: skip  # noqa: E501
         """Obey these from now on.  ``transports`` of a name that is known must be the same object."""
+        former, self.transports = self.transports, dict(transports)
         self._router = router
-        self.transports = dict(transports)
         self._outcomes = outcomes
         self._limit = settings[ACTIVE_LIMIT]
         suspended = settings[DEFER_TRANSPORTS]
         self._suspended = frozenset(suspended)
         self._filter_nexthop = settings[DEFAULT_FILTER_NEXTHOP]
         self._dead_time = settings[MINIMAL_BACKOFF_TIME]
-        self._run_delay = settings[QUEUE_RUN_DELAY]
+        self._claims.run_delay = settings[QUEUE_RUN_DELAY]
+        self._delimiter = settings[RECIPIENT_DELIMITER]
+        for name, lanes in former.items():
+            if name not in self.transports or name in self._suspended:
+                self._place_again(lanes)
+
+    def _place_again(self, transport: TransportLanes) -> None:
+        """Defer what waits for a transport that is gone, or suspended: nothing would ever take it."""
+        for lane in list(transport.lanes.values()):
+            for attempt, recipients in lane.drain():
+                self._place(attempt, transport.name, lane.nexthop, recipients)
+                self._one_done(attempt)
 
     # --- what comes in
 
     def start(self) -> None:
         """Look through the queue now, and then every queue_run_delay."""
-        self._turn()
+        self._claims.run()
+
+    def _room(self) -> int:
+        return self._limit - len(self._active)
 
     def add(self, message: Message) -> None:
         """Deliver a message that was just accepted, or claimed, and is leased to us."""
@@ -80,6 +95,9 @@ class Scheduler:
             return
         if self._stopping or message.held:
             return  # the lease goes back when the store closes
+        if self._room() <= 0:
+            self._put_back(message)
+            return
         wall = self._clock.now()
         attempt = Attempt(message, self._clock.steady(), wall)
         self._active[message.key] = attempt
@@ -108,6 +126,12 @@ class Scheduler:
             tasks.start(
                 self._route_all(attempt, recipients), lambda _none, error: self._all_routed(attempt, error)
             )
+
+    def _put_back(self, message: Message) -> None:
+        """Leave a message to a later claim: more is accepted than can be delivered."""
+        message.content = None
+        self._claims.wanted = True
+        self._store.settle(Settlement(message, message.arrival), _written)
 
     def _abandon(self, attempt: Attempt, recipients: Sequence[Recipient]) -> None:
         """Return a message that an operator has expired: no attempt is made."""
@@ -160,6 +184,9 @@ class Scheduler:
         self._one_done(attempt)
 
     def _place(self, attempt: Attempt, name: str, nexthop: str, recipients: Sequence[Recipient]) -> None:
+        if self._stopping or attempt.interrupted:
+            attempt.interrupted = True  # it was being routed when that was said
+            return
         transport = self.transports.get(name)
         if transport is None:
             self._log.warning("qmgr", f"connect to transport private/{name}: no such service in master.cf")
@@ -170,15 +197,30 @@ class Scheduler:
         if name in self._suspended:
             self._refuse(attempt, recipients, "retry", nexthop, Outcome("4.3.2", "deferred transport"))
             return
-        lane = transport.lane(nexthop)
-        if lane.dead is not None:
-            if lane.dead_until > self._clock.steady():
-                self._refuse(attempt, recipients, "retry", nexthop, _suspended(lane.dead))
-                return
-            lane.dead = None
-            lane.window.revive()
-        transport.put(lane, attempt, recipients)
+        now = self._clock.steady()
+        if transport.recipient_limit == 1:
+            # qmgr(8): a transport that takes one recipient at a time has a lane for each of them.
+            for recipient in recipients:
+                lane = transport.lane(nexthop, now, self._lane_name(recipient.address, nexthop))
+                self._put(transport, lane, attempt, [recipient], now)
+        else:
+            self._put(transport, transport.lane(nexthop, now), attempt, recipients, now)
         self._dispatch(transport)
+
+    def _put(self, transport: TransportLanes, lane: Lane, attempt: Attempt, recipients: Sequence[Recipient], now: float) -> None:  # fmt: skip  # noqa: E501
+        if lane.dead is not None:
+            if lane.dead_until > now:
+                self._refuse(attempt, recipients, "retry", lane.nexthop, _suspended(lane.dead))
+                return
+            lane.revive()
+        transport.put(lane, attempt, recipients)
+
+    def _lane_name(self, address: str, nexthop: str) -> str:
+        """Return the name of a recipient's lane: all its extensions share it."""
+        local, _domain = split(address)
+        if self._delimiter:
+            local, _extension = split_extension(local, self._delimiter)
+        return f"{local}@{nexthop}"
 
     def _refuse(self, attempt: Attempt, recipients: Sequence[Recipient], name: str, nexthop: str, outcome: Outcome) -> None:  # fmt: skip  # noqa: E501
         """Give recipients an outcome without asking an agent."""
@@ -196,9 +238,7 @@ class Scheduler:
             return
         self._dispatching.add(transport.name)
         try:
-            while transport.round and (
-                not transport.process_limit or transport.active < transport.process_limit
-            ):
+            while transport.has_room:
                 now = self._clock.steady()
                 lane = transport.next_lane(now)
                 if lane is None:
@@ -218,39 +258,46 @@ class Scheduler:
         job.begun = now
         lane.busy += 1
         transport.active += 1
-        if transport.rate_delay:
-            lane.not_before = now + transport.rate_delay
-            asyncio.get_running_loop().call_later(transport.rate_delay, self._rested, transport, lane)
         transport.wake(lane)
+        # The agent may change where the job says it goes (best_mx_transport); the lane is this one.
+        reported = partial(self._reported, transport, lane)
         try:
             if content is None:
                 job.content = self._store.content(message)
-            transport.agent.deliver(job, self._reported)
+            transport.agent.deliver(job, reported)
         except Exception as error:  # noqa: BLE001 - a defect in an agent must not lose mail
             self._log.error("qmgr", f"{message.id}: transport {transport.name} failed: {error!r}")
             job.all(Outcome("4.3.0", "unknown mail transport error"))
-            self._reported(job)
+            reported(job)
+
+    def _rest(self, transport: TransportLanes, lane: Lane) -> None:
+        """Begin destination_rate_delay: it is between the end of a delivery and the next."""
+        lane.not_before = self._clock.steady() + transport.rate_delay
+        asyncio.get_running_loop().call_later(transport.rate_delay, self._rested, transport, lane)
 
     def _rested(self, transport: TransportLanes, lane: Lane) -> None:
+        lane.not_before = 0.0  # the loop's timers may be a little early by our clock
         transport.wake(lane)
         self._dispatch(transport)
 
-    def _reported(self, job: Job) -> None:
+    def _reported(self, transport: TransportLanes, lane: Lane, job: Job) -> None:
         """An agent has done what it could: every recipient gets exactly one outcome."""
         attempt = job.attempt
         if attempt is None:
             return  # it has reported already
         job.all(_SILENT)
-        transport = self.transports.get(job.transport)
-        if transport is not None:
-            transport.active -= 1
-            lane = transport.lane(job.nexthop)
-            lane.busy -= 1
-            if job.site_failure is None:
+        transport.active -= 1
+        lane.busy -= 1
+        if job.site_failure is None:
+            if lane.dead is None:
                 lane.window.success(lane.busy + 1)
-            elif lane.window.failure() and lane.dead is None:
-                self._declare_dead(lane, job.site_failure)
-            transport.wake(lane)
+            else:
+                lane.revive()
+        elif lane.window.failure() and lane.dead is None:
+            self._declare_dead(lane, job.site_failure)
+        if transport.rate_delay:
+            self._rest(transport, lane)
+        transport.wake(lane)
         self._outcomes.report(job)
         job.attempt = None
         attempt.new_messages += job.new_messages
@@ -259,8 +306,7 @@ class Scheduler:
             # (forwards, notices) keeps its recipients open until then.
             self._store.progress(attempt.message)
         self._one_done(attempt)
-        if transport is not None:
-            self._dispatch(transport)
+        self._dispatch(transport)
 
     def _declare_dead(self, lane: Lane, outcome: Outcome) -> None:
         lane.dead = outcome
@@ -283,70 +329,42 @@ class Scheduler:
             self._memory -= content.size
         for notice in notices:
             self.add(notice)
-        if self._again and not self._claiming and len(self._active) < self._limit // 2:
-            self._claim()
+        if len(self._active) <= self._limit // 2:
+            self._claims.go_on()
         if self._idle is not None and not self._active:
             self._idle.set()
 
-    # --- the deferred queue
-
-    def _turn(self) -> None:
-        """Begin a queue run, and plan the next."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = (
-            None if self._stopping else asyncio.get_running_loop().call_later(self._run_delay, self._turn)
-        )
-        self._claim()
-
-    def flush(self, nexthops_too: Callable[[str], bool] = lambda _nexthop: True) -> None:
+    def flush(self) -> None:
         """Look through the queue now, and give dead destinations another chance."""
         for transport in self.transports.values():
             for lane in transport.lanes.values():
-                if lane.dead is not None and nexthops_too(lane.nexthop):
-                    lane.dead = None
-                    lane.window.revive()
-        self._turn()
-
-    def _claim(self) -> None:
-        if self._claiming:
-            self._again = True
-            return
-        room = self._limit - len(self._active)
-        if room <= 0 or self._stopping:
-            self._again = not self._stopping
-            return
-        self._claiming, self._again = True, False
-        tasks.start(self._store.claim(now=self._clock.now(), most=min(room, _CLAIM)), self._claimed)
-
-    def _claimed(self, messages: list[Message] | None, error: BaseException | None) -> None:
-        self._claiming = False
-        if messages is None:
-            self._log.warning("qmgr", f"cannot read the queue: {error}")
-            return
-        for message in messages:
-            self.add(message)
-        if messages or self._again:
-            self._again = True  # there may be more; go on as soon as there is room
-            if len(self._active) < self._limit:
-                asyncio.get_running_loop().call_soon(self._claim)
+                if lane.dead is not None:
+                    lane.revive()
+        self._claims.run()
 
     # --- looking and stopping
-
-    def is_active(self, key: int) -> bool:
-        """Return whether the message is being delivered."""
-        return key in self._active
 
     def __len__(self) -> int:
         return len(self._active)
 
+    def withdraw(self, keys: Iterable[int]) -> None:
+        """Begin no more deliveries of these messages: they were deleted, or put on hold."""
+        for key in keys:
+            attempt = self._active.get(key)
+            if attempt is not None:
+                attempt.interrupted = True
+        for transport in self.transports.values():
+            for lane in list(transport.lanes.values()):
+                if lane.waiting:
+                    for attempt, _recipients in lane.sift():
+                        self._one_done(attempt)
+
     async def drain(self, seconds: float) -> None:
         """Begin nothing new, and wait until jobs under way have ended, at most ``seconds``."""
         self._stopping = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._claims.stop()
         for transport in self.transports.values():
-            for lane in transport.lanes.values():
+            for lane in list(transport.lanes.values()):
                 for attempt, _recipients in lane.drain():
                     attempt.interrupted = True
                     self._one_done(attempt)
@@ -363,6 +381,10 @@ class Scheduler:
 
 _NOTHING = Text(b"")  # stands for a content that is not needed
 _SILENT = Outcome("4.3.0", "delivery agent did not report this recipient")
+
+
+def _written(_error: BaseException | None) -> None:
+    """Nobody waits for a message that was put back: the next claim will tell."""
 
 
 def _unroutable(error: BaseException | None) -> Outcome:

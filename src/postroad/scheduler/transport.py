@@ -89,6 +89,11 @@ class TransportLanes:
             lane.ready = True
             self.round.append(lane)
 
+    @property
+    def has_room(self) -> bool:
+        """Return whether a lane waits for its turn and a further delivery is allowed."""
+        return bool(self.round) and (not self.process_limit or self.active < self.process_limit)
+
     def next_lane(self, now: float) -> Lane | None:
         """Return a lane that may begin a job now; each in its turn.  None when there is none."""
         for _ in range(len(self.round)):
