@@ -72,3 +72,31 @@ def test_the_deferrals_are_remembered(services, query):
 def test_an_unknown_word_is_an_error(query):
     with pytest.raises(ServerError, match='unknown smtpd restriction: "what"'):
         basics.unknown("what")(query)
+
+
+async def test_pipelining_without_leave_is_refused(services, ask, session):
+    check = basics.reject_unauth_pipelining(services())
+    assert await ask(check) is None
+    session.memory["improper_pipelining"] = True
+    assert await ask(check) == (
+        "503 5.5.0 <u@here.test>: Recipient address rejected: Improper use of SMTP command pipelining"
+    )
+
+
+async def test_sleep_waits_and_decides_nothing(services, ask):
+    waited = []
+
+    async def pause(seconds):
+        waited.append(seconds)
+
+    made = services()
+    made.pause = pause
+    assert await ask(basics.sleep(made, "sleep", "3", "")) is None
+    assert await ask(basics.sleep(made, "sleep", "0", "")) is None
+    assert waited == [3]
+
+
+@pytest.mark.parametrize("argument", ["", "x", "-1", "1.5", "\u0661"])
+async def test_sleep_needs_a_number(services, ask, argument):
+    with pytest.raises(ServerError, match="restriction sleep must be followed by number"):
+        await ask(basics.sleep(services(), "sleep", argument, ""))

@@ -290,3 +290,28 @@ async def test_soft_bounce_turns_every_refusal_into_a_4xx(world, say):
     assert await say(world(soft_bounce="yes"), "x@example.org") == (
         "454 4.7.1 <x@example.org>: Relay access denied"
     )
+
+
+async def test_where_nothing_decides_on_relaying_todays_default_does(world, say, new_session):
+    here = world(smtpd_relay_restrictions="", smtpd_recipient_restrictions="permit_mynetworks")
+    assert await say(here, "x@example.org") == "454 4.7.1 <x@example.org>: Relay access denied"
+    assert await say(here, "x@example.org", new_session("127.0.0.1")) == ""
+
+
+def test_a_relay_list_without_a_guard_does_not_start(world):
+    with pytest.raises(ValueError, match="specify at least one working instance of"):
+        world(smtpd_relay_restrictions="permit_mynetworks")
+
+
+async def test_a_table_alone_is_the_access_check_of_its_list(world, say, session):
+    lists = {
+        "client": ("192.0.2.10", "<unknown[192.0.2.10]>: Client host"),
+        "helo": ("x", "<x>: Helo command"),
+        "sender": ("a@example.net", "<a@example.net>: Sender address"),
+        "recipient": ("u@here.test", "<u@here.test>: Recipient address"),
+    }
+    for name, (key, what) in lists.items():
+        here = world(**{f"smtpd_{name}_restrictions": f"inline:{{ {{{key} = REJECT}} }}"})
+        assert await say(here, "u@here.test") == f"554 5.7.1 {what} rejected: Access denied"
+    here = world(smtpd_data_restrictions="inline:{ {a = REJECT} }")
+    assert (await here.policy.data(session)).line() == "451 4.3.5 Server configuration error"
