@@ -6,7 +6,7 @@ import pytest
 
 from postroad.base.log import Log
 from postroad.policy import query as q
-from postroad.policy.action import Actions, Subject, fitted
+from postroad.policy.action import Actions, Subject, fitted, is_list
 from postroad.policy.query import Query
 from postroad.policy.verdict import PERMIT, ServerError
 
@@ -223,3 +223,8 @@ async def test_a_message_that_is_thrown_away_is_asked_nothing_more(world, say, s
     here.policy = here.policy
     session.transaction.actions.clear()
     assert "rejected" in await say(here, "u@here.test")
+
+
+def test_a_list_is_what_is_neither_an_action_nor_a_reply_nor_a_number():
+    assert not any(map(is_list, ("OK", "reject no", "550 no", "12345", "warn")))
+    assert all(map(is_list, ("reject_unlisted_sender", "mine, permit", "600 no", "550no")))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Sequence
 from types import CoroutineType
 from typing import Any
 
 from postroad.base.errors import TableUnavailable
-from postroad.mail.address import Extensions, Key, access_keys, domain_keys, network_keys
+from postroad.mail.address import (
+    Extensions,
+    Key,
+    access_keys,
+    domain_keys,
+    needs_quotes,
+    network_keys,
+)
 from postroad.model.params import DOUBLE_BOUNCE_SENDER, OWNER_REQUEST_SPECIAL, RECIPIENT_DELIMITER
 from postroad.model.reply import Reply
 from postroad.policy import query as q
@@ -45,12 +52,20 @@ class AccessTable:
         """Return the keys of a mail address."""
         return access_keys(address, extensions, parents=self._parents)
 
-    async def find(self, keys: Iterable[Key]) -> str | None:
+    async def find(self, keys: Sequence[Key]) -> str | None:
         """Return the first value; TableUnavailable when the table could not be asked."""
-        found = await self._maps.find_keys(keys)
-        return None if found is None else found.value
+        maps = self._maps
+        local, at, _ = keys[0].text.rpartition("@")
+        if not maps.now or (at and needs_quotes(local)):
+            found = await maps.find_keys(keys)
+            return None if found is None else found.value
+        for key in keys:  # the same without what quotes need
+            value = maps.find_now(key.text, partial=key.partial)
+            if value is not None:
+                return value
+        return None
 
-    async def ask(self, query: Query, keys: Iterable[Key], subject: Subject) -> Verdict:
+    async def ask(self, query: Query, keys: Sequence[Key], subject: Subject) -> Verdict:
         """Do what the table says of the first key that it knows; refuse for now if it cannot be asked."""
         try:
             value = await self.find(keys)

@@ -62,7 +62,7 @@ class Actions:
         found = _WORD.match(value)
         assert found is not None
         word, text = found.groups()
-        handler = self._HANDLERS.get(word.upper())
+        handler = self.WORDS.get(word.upper())
         if handler is not None:
             return handler(self, _Act(query, subject, word.upper(), text))
         if value.isdigit() and value.isascii():
@@ -198,7 +198,7 @@ class Actions:
         self._warn(f'access table {self._table} entry "{act.subject.datum}" {fault}')
 
     #: The words of access(5).
-    _HANDLERS: ClassVar[dict[str, Callable[[Actions, _Act], Verdict]]] = {
+    WORDS: ClassVar[dict[str, Callable[[Actions, _Act], Verdict]]] = {
         "DUNNO": _dunno,
         "OK": _ok,
         "RELAY": _ok,
@@ -241,3 +241,13 @@ def fitted(status: str, kind: str) -> str:
         return status
     details = _DETAILS.get(kind)
     return "4.0.0" if details is None else f"4.1.{details.get(status[4:], '0')}"
+
+
+def is_list(value: str) -> bool:
+    """Return whether a value is a list of restrictions: no action, no reply, no number."""
+    found = _WORD.match(value)
+    assert found is not None
+    word, text = found.groups()
+    if word.upper() in Actions.WORDS or (value.isdigit() and value.isascii()):
+        return False
+    return not (text and _CODE.fullmatch(word))

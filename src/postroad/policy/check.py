@@ -89,15 +89,16 @@ def _list_problems(
             hint = "put check_client_access, check_sender_access ... in front of the table"
             problems.append(_error_when_reached(where, text, hint))
         elif item.sort is Sort.TAKES:
-            problems += _argument_problems(where, item, tables)
+            problems += _argument_problems(where, item, tables, classes)
     return problems
 
 
-def _argument_problems(where: str, item: Item, tables: TableContext) -> list[Problem]:
+def _argument_problems(where: str, item: Item, tables: TableContext, classes: Classes) -> list[Problem]:
     if item.name in TABLE_TAKERS:
         if ":" in item.argument:
             return [
-                replace(each, where=each.where or where) for each in table_problems(item.argument, tables)
+                replace(each, where=each.where or where)
+                for each in table_problems(item.argument, tables, classes)
             ]
         text = f'restriction {item.name}: bad argument "{item.argument}": need maptype:mapname'
         return [_error_when_reached(where, text)]
