@@ -53,7 +53,9 @@ def _limit_problems(settings: Settings, where: Where, param: Param[int]) -> list
         text = f"configuration error: {param.name} is smaller than message_size_limit"
     else:
         return []
-    return [Problem(where(param.name), text, "mail that is accepted could not be delivered")]
+    # Postfix's agents stop at this; we go on, and return what is larger than its mailbox may be.
+    hint = "a message that is accepted may be too large for its mailbox, and is returned then"
+    return [Problem(where(param.name), text, hint, Severity.WARNING)]
 
 
 def check_alias(where: str, name: str, value: str) -> list[Problem]:
