@@ -132,10 +132,14 @@ class AgentBuilder:
             job.all(Outcome("4.3.0", f"best_mx_transport: no such service in master.cf: {name}"))
             report(job)
             return
-        lane, job.nexthop = job.nexthop, nexthop or job.nexthop
-
-        def back(done: Job) -> None:
-            done.nexthop = lane  # the scheduler knows the job by the lane it took it from
-            report(done)
-
-        lanes.agent.deliver(job, back)
+        if name == job.transport:
+            job.all(Outcome("5.4.6", f"mail for {job.nexthop} loops back to myself"))
+            report(job)
+            return
+        job.transport, job.nexthop = name, nexthop or job.nexthop
+        try:
+            lanes.agent.deliver(job, report)
+        except Exception as error:  # noqa: BLE001 - a defect in an agent must not lose mail
+            self._log.error("qmgr", f"{job.message.id}: transport {name} failed: {error!r}")
+            job.all(Outcome("4.3.0", "unknown mail transport error"))
+            report(job)

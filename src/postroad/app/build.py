@@ -87,6 +87,8 @@ class Stages:
         for name, sock in sockets:
             if name in self.services:
                 self.doors[name].add(sock, self.services[name])
+            else:
+                sock.close()
         # The socket of local users outlives this set of settings.
         self.doors[""].add(submit.dup(), self.submission)
         await asyncio.gather(*(doors.open() for doors in self.doors.values()))
@@ -94,6 +96,11 @@ class Stages:
     async def stop_listening(self) -> None:
         """Accept no more."""
         await asyncio.gather(*(doors.close() for doors in self.doors.values()))
+
+    @property
+    def sessions(self) -> int:
+        """Return how many sessions there are."""
+        return sum(service.sessions for service in (*self.services.values(), self.submission))
 
     async def drain_sessions(self, seconds: float) -> None:
         """End the sessions: those at their final dot are finished first."""
@@ -174,12 +181,13 @@ class _Builder:
             log=self.log,
             clock=self.core.clock,
         )
+        # The lanes last: they outlive these settings, and change only if all else could be built.
         return Stages(
             router=self.router,
-            transports=self._transports(agents),
             outcomes=outcomes,
             services={each.key: self._smtpd(each) for each in services},
             submission=self._submission(),
+            transports=self._transports(agents),
             agents=list(agents.values()),
             doors=self.doors,
         )
@@ -295,9 +303,7 @@ class _Builder:
             limit = self._limit(service)
             lanes = self.core.transports.get(name)
             if lanes is None:
-                lanes = TransportLanes(
-                    name, agent, self.settings, limit * self.core.workers, self.core.workers
-                )
+                lanes = TransportLanes(name, agent, self.settings, limit, self.core.workers)
             else:
                 lanes.configure(agent, self.settings, limit, self.core.workers)
             made[name] = lanes

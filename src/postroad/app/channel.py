@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import os
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ class Channel:
         self._loop = asyncio.get_running_loop()
         sock.setblocking(False)
         self._loop.add_reader(sock.fileno(), self._readable)
+        self._copies: list[int] = []  # descriptors that wait to be sent
         self._writing = False
         self.open = True
 
@@ -46,6 +48,11 @@ class Channel:
         self._out.append((len(body).to_bytes(_HEAD, "big") + body, fds))
         if not self._writing:
             self._writable()
+        if fds and self._out and self._out[-1][1] is fds:
+            # It waits, and the caller may close its descriptors meanwhile.
+            copies = [os.dup(fd) for fd in fds]
+            self._copies += copies
+            self._out[-1] = (self._out[-1][0], copies)
 
     def close(self) -> None:
         """End it; descriptors that nobody took are closed."""
@@ -56,8 +63,8 @@ class Channel:
         if self._writing:
             self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
-        for fd in self._fds:
-            socket.close(fd)
+        for fd in (*self._fds, *self._copies):
+            os.close(fd)
 
     def _writable(self) -> None:
         try:
@@ -65,6 +72,9 @@ class Channel:
                 data, fds = self._out[0]
                 rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
                 sent = self._sock.sendmsg([data], rights)
+                for fd in set(fds).intersection(self._copies):
+                    self._copies.remove(fd)
+                    os.close(fd)
                 if sent == len(data):
                     self._out.popleft()
                 else:
@@ -83,7 +93,9 @@ class Channel:
 
     def _readable(self) -> None:
         try:
-            data, fds, _flags, _address = socket.recv_fds(self._sock, 65536, _MOST_FDS)
+            data, fds, _flags, _address = socket.recv_fds(
+                self._sock, 65536, _MOST_FDS, socket.MSG_CMSG_CLOEXEC
+            )
         except BlockingIOError:
             return
         except OSError:

@@ -52,6 +52,8 @@ def owner_of(name: str) -> Owner:
         raise PostroadError(
             f"mail_owner = {name}: there is no such user; make it (useradd --system {name}) or name another"
         ) from None
+    if entry.pw_uid == 0:
+        raise PostroadError(f"mail_owner = {name}: that is root; name a user who owns nothing but the queue")
     return Owner(name, entry.pw_uid, entry.pw_gid)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import traceback
 from pathlib import Path
@@ -15,20 +16,24 @@ from postroad.app.registry import registry
 from postroad.base import tasks
 from postroad.base.clock import SystemClock
 from postroad.base.config import Config, find_facts, load_texts
-from postroad.base.errors import ConfigurationError, Severity, StoreUnavailable
-from postroad.base.ids import QueueIds
+from postroad.base.errors import ConfigurationError, PostroadError, Severity, StoreUnavailable
+from postroad.base.ids import QueueIds, key_of
 from postroad.base.log import Log, sink_for
 from postroad.base.wheel import Wheel
 from postroad.delivery.mailbox.remote import HelperWriter
 from postroad.model.params import MAILLOG_FILE, MYHOSTNAME, QUEUE_DIRECTORY, SYSLOG_FACILITY, SYSLOG_NAME
 from postroad.net.counts import SharedCounts
 from postroad.scheduler.scheduler import Scheduler
+from postroad.store.lock import ShardBusy
 from postroad.store.reader import shards
 from postroad.store.sqlite import SqliteStore
 
 FLUSH_DELAY = 0.25  # seconds that a log line waits at most
 #: Requests after which something may be due at once.
 _WAKING = frozenset({"release", "requeue", "flush", "expire"})
+#: Requests after which a message is not to be delivered, even if its turn was near.
+_WITHDRAWING = frozenset({"hold", "delete"})
+_ENDING_TIME = 15.0  # seconds that a worker of a server that was killed may take to let its shard go
 
 
 def shard_directory(queue_directory: str, number: int | str) -> Path:
@@ -48,33 +53,39 @@ class Server:
         self._sockets = _sockets(message, fds[:listeners])
         self._submit = socket.socket(fileno=fds[listeners])
         counts = SharedCounts(fds[listeners + 1], self._number, self._count)
-        helper = socket.socket(fileno=fds[listeners + 2]) if message["helper"] else None
-        loop = asyncio.get_running_loop()
-        clock = SystemClock()
+        os.close(fds[listeners + 1])  # it is mapped
+        self._helper = socket.socket(fileno=fds[listeners + 2]) if message["helper"] else None
+        self._counts = counts
         sink = sink_for(settings[MAILLOG_FILE], settings[SYSLOG_FACILITY], settings[MYHOSTNAME])
         self.log = Log(sink, settings[SYSLOG_NAME])
         tasks.on_failure(lambda name, error: self.log.error("master", f"task {name}: {error!r}"))
-        loop.set_exception_handler(self._unexpected)
-        queue_directory = settings[QUEUE_DIRECTORY]
-        store = SqliteStore(shard_directory(queue_directory, self._number), clock=clock, log=self.log)
-        self._core = Core(
+        asyncio.get_running_loop().set_exception_handler(self._unexpected)
+        self._core: Core
+        self._stages: Stages | None = None
+        self._former: list[Stages] = []  # of settings before; some of their sessions may go on
+        self._flusher: asyncio.TimerHandle | None = None
+        self._stopping = False
+
+    async def _make_core(self) -> Core:
+        loop = asyncio.get_running_loop()
+        clock = SystemClock()
+        directory = shard_directory(self._config.settings[QUEUE_DIRECTORY], self._number)
+        store = await _open_store(directory, clock, self.log)
+        return Core(
             loop=loop,
             clock=clock,
             log=self.log,
             wheel=Wheel(loop),
             store=store,
             ids=QueueIds(clock, self._number, store.newest),
-            counts=counts,
+            counts=self._counts,
             workers=self._count,
-            helper=helper,
+            helper=self._helper,
         )
-        self._stages: Stages | None = None
-        self._flusher: asyncio.TimerHandle | None = None
-        self._stopping = False
 
     async def start(self) -> None:
-        """Build the stages, take over what former workers left, listen, deliver."""
-        core = self._core
+        """Open the queue, build the stages, take over what former workers left, listen, deliver."""
+        core = self._core = await self._make_core()
         stages = self._stages = build(self._config, core)
         core.scheduler = Scheduler(
             store=core.store,
@@ -114,10 +125,24 @@ class Server:
         if not self._stopping:
             self._flusher = self._core.loop.call_later(FLUSH_DELAY, self._flush)
 
-    def take_helper(self, fd: int) -> None:
-        """Use another mailbox helper from now on."""
-        if self._core.writers is not None:
-            self._core.writers.take(HelperWriter(socket.socket(fileno=fd), self._core.loop))
+    def reopen_log(self) -> None:
+        """Open the log file again, after a rotation."""
+        try:
+            self.log.sink.reopen()
+        except OSError as error:
+            self.log.warning("master", f"the log file cannot be opened again: {error}")
+
+    async def take_helper(self, fd: int) -> None:
+        """Use another mailbox helper from now on; the one before ends what it was asked for."""
+        core, end = self._core, socket.socket(fileno=fd)
+        if core.writers is not None:
+            former = core.writers.take(HelperWriter(end, core.loop))
+            if former is not None:
+                await former.close()
+            return
+        if core.helper is not None:
+            core.helper.close()
+        core.helper = end
 
     # --- what the supervisor asks
 
@@ -127,16 +152,18 @@ class Server:
         if verb == "reload":
             return await self._reload(request, fds)
         answer = await perform(self._core.store, request, self._core.clock.now())
-        if verb in _WAKING and self._core.scheduler is not None:
-            self._core.scheduler.flush()
+        scheduler = self._core.scheduler
+        if scheduler is not None and verb in _WITHDRAWING:
+            scheduler.withdraw(map(key_of, answer.get("changed", ())))
+        elif scheduler is not None and verb in _WAKING:
+            scheduler.flush()
         return answer
 
     async def _reload(self, message: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         """Obey new settings; sessions that run go on under the old.  ConfigurationError changes nothing."""
         sockets = _sockets(message, fds)
         try:
-            config = _configuration(message)
-            stages = build(config, self._core)
+            config, stages = self._built(message)
         except Exception:
             for _service, sock in sockets:
                 sock.close()
@@ -148,8 +175,15 @@ class Server:
         scheduler.configure(stages.router, stages.transports, stages.outcomes, config.settings)
         await old.stop_listening()
         await stages.listen(sockets, self._submit)
+        self._former = [each for each in (*self._former, old) if each.sessions]
         tasks.spawn(old.retire(), "retire")
         return {}
+
+    def _built(self, message: dict[str, Any]) -> tuple[Config, Stages]:
+        if self._stopping:
+            raise PostroadError("the server stops")
+        config = _configuration(message)
+        return config, build(config, self._core)
 
     async def stop(self, seconds: float) -> None:
         """Stop accepting, finish what is under way, give the leases back; bounded by ``seconds``."""
@@ -158,7 +192,7 @@ class Server:
         end = self._core.loop.time() + seconds
         if stages is not None:
             await stages.stop_listening()
-            await stages.drain_sessions(seconds)
+            await asyncio.gather(*(each.drain_sessions(seconds) for each in (stages, *self._former)))
         if scheduler is not None:
             await scheduler.drain(max(1.0, end - self._core.loop.time()))
         if stages is not None:
@@ -169,6 +203,18 @@ class Server:
         if self._flusher is not None:
             self._flusher.cancel()
         self.log.sink.flush()
+
+
+async def _open_store(directory: Path, clock: SystemClock, log: Log) -> SqliteStore:
+    """Open a shard.  A server that was killed has workers that are just ending: wait for them."""
+    end = clock.steady() + _ENDING_TIME
+    while True:
+        try:
+            return SqliteStore(directory, clock=clock, log=log)
+        except ShardBusy:
+            if clock.steady() > end:
+                raise
+        await asyncio.sleep(0.05)
 
 
 def _configuration(message: dict[str, Any]) -> Config:

@@ -12,11 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from postroad.base.config import Config, Service
-from postroad.base.errors import Problem, Severity
+from postroad.base.errors import ConfigurationError, Problem, Severity
 from postroad.base.params import Settings
-from postroad.model.params import INET_INTERFACES, INET_PROTOCOLS, MYHOSTNAME
+from postroad.model.params import INET_INTERFACES, INET_PROTOCOLS
 
 BACKLOG = 1024
+_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+_TAKEN = "another program listens there"
 _PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465, "lmtp": 24}
 
 
@@ -34,6 +36,10 @@ class Endpoint:
     def key(self) -> str:
         """Return a text that is the same as long as nothing about the endpoint changes."""
         return f"{self.service} {self.address} {self.port}"
+
+
+#: Each endpoint's sockets, one per worker, by the endpoint's key.
+Opened = dict[str, tuple[Endpoint, list[socket.socket]]]
 
 
 def endpoints(config: Config) -> tuple[list[Endpoint], list[Problem]]:
@@ -64,9 +70,12 @@ def _of(service: Service, settings: Settings) -> Iterable[Endpoint]:
     protocols, interfaces = settings[INET_PROTOCOLS], settings[INET_INTERFACES]
     families = _families(protocols)
     hosts = [host] if host else list(interfaces)
-    for name in hosts:
-        for family, address in _addresses(name, families, settings[MYHOSTNAME]):
-            yield Endpoint(f"{service.name}/{service.type}", family, address, port, service.where)
+    # Two names may be one address, and getaddrinfo may say one twice.
+    places = dict.fromkeys(place for each in hosts for place in _addresses(each, families))
+    if not places:
+        raise ValueError(f"no address of {', '.join(hosts) or 'any interface'} is in inet_protocols")
+    for family, address in places:
+        yield Endpoint(service.key, family, address, port, service.where)
 
 
 def _split(name: str) -> tuple[str, int]:
@@ -89,7 +98,7 @@ def _families(protocols: Iterable[str]) -> tuple[int, ...]:
     )
 
 
-def _addresses(name: str, families: tuple[int, ...], _hostname: str) -> Iterable[tuple[int, str]]:
+def _addresses(name: str, families: tuple[int, ...]) -> Iterable[tuple[int, str]]:
     fixed: dict[int, str] | None = {
         "all": {int(socket.AF_INET): "0.0.0.0", int(socket.AF_INET6): "::"},
         "loopback-only": {int(socket.AF_INET): "127.0.0.1", int(socket.AF_INET6): "::1"},
@@ -100,23 +109,20 @@ def _addresses(name: str, families: tuple[int, ...], _hostname: str) -> Iterable
         )
         return
     host = name.removeprefix("[").removesuffix("]")
-    seen: set[tuple[int, str]] = set()
     for family, _type, _proto, _name, sockaddr in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM):
         place = (int(family), str(sockaddr[0]))
-        if family in families and place not in seen:
-            seen.add(place)
+        if family in families:
             yield place
 
 
 def bind(endpoint: Endpoint, count: int) -> list[socket.socket]:
     """Bind one listening socket per worker; OSError when the address cannot be had.
 
-    An IPv6 wildcard that the machine does not have is no error: the list is empty.
+    An IPv6 that the machine does not have is no error for ``::`` and ``::1``: the list is empty.
     """
-    if taken_by_other(endpoint):
-        raise OSError(errno.EADDRINUSE, "Address already in use")
     made: list[socket.socket] = []
     try:
+        _probe(endpoint)
         for _ in range(count):
             sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
             made.append(sock)
@@ -127,23 +133,70 @@ def bind(endpoint: Endpoint, count: int) -> list[socket.socket]:
             sock.bind((endpoint.address, endpoint.port))
             sock.listen(BACKLOG)
             sock.setblocking(False)
-    except OSError:
-        for sock in made:
-            sock.close()
-        if endpoint.address in ("::", "::1"):
+    except OSError as error:
+        close(made)
+        if endpoint.address in ("::", "::1") and error.errno in _NO_IPV6:
             return []
         raise
     return made
 
 
-def taken_by_other(endpoint: Endpoint) -> bool:
-    """Return whether another program listens there: SO_REUSEPORT would share the port with it silently."""
+def close(sockets: Iterable[socket.socket]) -> None:
+    """Close them."""
+    for sock in sockets:
+        sock.close()
+
+
+def open_all(config: Config, count: int, held: Opened) -> Opened:
+    """Return the sockets that a configuration asks for: those that are held, and new ones.
+
+    Nothing is closed.  ConfigurationError, with nothing opened, when one cannot be had.
+    """
+    wanted, problems = endpoints(config)
+    free = {
+        (e.address, e.port): socks for key, (e, socks) in held.items() if key not in {w.key for w in wanted}
+    }
+    found: Opened = {}
+    made: list[socket.socket] = []
+    users: dict[tuple[str, int], Endpoint] = {}
+    for endpoint in wanted:
+        place = (endpoint.address, endpoint.port)
+        other = users.setdefault(place, endpoint)
+        try:
+            if endpoint.key in held:
+                sockets = held[endpoint.key][1]
+            elif place in free:  # the service has another name now
+                sockets = free[place]
+            else:
+                sockets = bind(endpoint, count)
+                made += sockets
+        except OSError as error:
+            hint = "may this user bind it?"
+            if error.errno == errno.EADDRINUSE:
+                hint = f"the service at {other.where} has it" if other is not endpoint else _TAKEN
+            message = f"bind [{endpoint.address}]:{endpoint.port}: {error.strerror}"
+            problems.append(Problem(endpoint.where, message, hint))
+        else:
+            found[endpoint.key] = (endpoint, sockets)
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    if errors:
+        close(made)
+        raise ConfigurationError(errors)
+    return found
+
+
+def close_unused(former: Opened, kept: Opened) -> None:
+    """Close the sockets of ``former`` that ``kept`` has not."""
+    still = {id(sockets) for _endpoint, sockets in kept.values()}
+    for _endpoint, sockets in former.values():
+        if id(sockets) not in still:
+            close(sockets)
+
+
+def _probe(endpoint: Endpoint) -> None:
+    """Raise OSError where another program listens: SO_REUSEPORT would share the port with it silently."""
     with socket.socket(endpoint.family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if endpoint.family == socket.AF_INET6:
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        try:
-            probe.bind((endpoint.address, endpoint.port))
-        except OSError as error:
-            return error.errno == errno.EADDRINUSE
-    return False
+        probe.bind((endpoint.address, endpoint.port))

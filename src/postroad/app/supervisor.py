@@ -26,12 +26,12 @@ from postroad.app.checks import FURTHER
 from postroad.app.helpers import MailboxHelper
 from postroad.app.params import CONTROL_SOCKET, SHUTDOWN_TIME, WORKER_PROCESSES
 from postroad.app.registry import registry
-from postroad.app.sockets import Endpoint, bind, endpoints
+from postroad.app.sockets import Opened, close_unused, open_all
 from postroad.app.workers import Worker
 from postroad.base.config import Config, find_facts, load
 from postroad.base.errors import ConfigurationError, PostroadError, Problem, Severity
 from postroad.base.log import Event, Log, sink_for
-from postroad.base.tasks import spawn
+from postroad.base.tasks import on_failure, spawn
 from postroad.model.params import (
     DATA_DIRECTORY,
     MAIL_OWNER,
@@ -55,6 +55,7 @@ RELOADED = Event(
 REFUSED = Event("master", "warning: reload refused: %s", "The old settings stay in force.", urgent=True)
 STOPPING = Event("master", "terminating on signal %d", "The server stops.", urgent=True)
 SUBMIT_SOCKET = "public/pickup"
+_RELOAD_TIME = 60.0  # seconds until a worker that does not answer is replaced
 _QUEUE_VERBS = ("hold", "release", "requeue", "expire", "flush", "delete", "list")
 #: What users other than root and mail_owner may be allowed to ask.
 _OPEN_VERBS = {"list": ("view", AUTHORIZED_MAILQ_USERS), "flush": ("flush", AUTHORIZED_FLUSH_USERS)}
@@ -73,10 +74,13 @@ class Supervisor:
     """One running server.  ``run`` returns when it has stopped."""
 
     def __init__(self, directory: str, ready: Callable[[], None] = lambda: None) -> None:
-        self._directory = directory
+        # Absolute: the working directory will be the queue's.
+        self._directory = os.path.abspath(directory)  # noqa: PTH100
         self._ready = ready
-        self._sockets: dict[str, tuple[Endpoint, list[socket.socket]]] = {}
+        self._sockets: Opened = {}
         self._workers: list[Worker] = []
+        self._helper: MailboxHelper | None = None
+        self._control_server: ControlServer | None = None
         self._stop_signal = 0
         self._stopped = asyncio.Event()
         self._reloading = asyncio.Lock()
@@ -89,62 +93,60 @@ class Supervisor:
         queue_directory = settings[QUEUE_DIRECTORY]
         ground.prepare(queue_directory, settings[DATA_DIRECTORY], self._owner)
         lock = ground.lock(queue_directory)
+        try:
+            await self._serve(queue_directory, config)
+        finally:
+            await self._clean_up(queue_directory)
+            os.close(lock)
+        return 0
+
+    async def _serve(self, queue_directory: str, config: Config) -> None:
+        settings = config.settings
         os.chdir(queue_directory)  # paths in main.cf such as private/auth are relative to it
         os.umask(0o077)
         self.log = Log(
             sink_for(settings[MAILLOG_FILE], settings[SYSLOG_FACILITY], settings[MYHOSTNAME]),
             settings[SYSLOG_NAME],
         )
-        self._give_log(settings[MAILLOG_FILE])
-        try:
-            self._count = settings[WORKER_PROCESSES] or len(os.sched_getaffinity(0))
-            self._bind_all(config)
-            self._submit = _unix_listener(Path(queue_directory) / SUBMIT_SOCKET, 0o666)
-            self._counts = make_table(self._count)
-            self._helper = MailboxHelper(config, self.log, self._give_helper) if os.geteuid() == 0 else None
-            control = ControlServer(settings[CONTROL_SOCKET], self._control, 0o666)
-            await control.start()
+        on_failure(lambda name, error: self.log.error("master", f"task {name}: {error!r}"))
+        self._give_log()
+        self._count = settings[WORKER_PROCESSES] or len(os.sched_getaffinity(0))
+        self._sockets = open_all(config, self._count, {})
+        self._submit = _unix_listener(Path(queue_directory) / SUBMIT_SOCKET, 0o666)
+        self._counts = make_table(self._count)
+        if os.geteuid() == 0:
+            self._helper = MailboxHelper(config, self.log, self._give_helper)
+        control = ControlServer(settings[CONTROL_SOCKET], self._control, 0o666, self._defect)
+        await control.start()
+        self._control_server = control
+        self._listen_to_signals()
+        async with self._reloading:  # a SIGHUP that comes early has its turn afterwards
             await self._start_workers()
-            self._listen_to_signals()
-            self.log.emit(STARTED, __version__, self._directory)
-            self._ready()
-            await self._stopped.wait()
-            await control.close()
-            await self._shut_down()
-        finally:
-            self.log.sink.flush()
-            os.close(lock)
-        return 0
+        self.log.emit(STARTED, __version__, self._directory)
+        self._ready()
+        await self._stopped.wait()
+        await control.close()
+        await self._shut_down()
+
+    async def _clean_up(self, queue_directory: str) -> None:
+        """Leave nothing behind, however it ended."""
+        if self._control_server is not None:
+            await self._control_server.close()
+        if self._helper is not None:
+            self._helper.stop()
+        close_unused(self._sockets, {})
+        _unlink(Path(queue_directory, SUBMIT_SOCKET))
+
+    def _defect(self, what: str, error: BaseException) -> None:
+        self.log.error("master", f"{what}: {error!r}")
 
     # --- starting
 
-    def _give_log(self, path: str) -> None:
+    def _give_log(self) -> None:
         """Let the workers open the log file again by themselves."""
+        path = self._config.settings[MAILLOG_FILE]
         if path and not path.startswith("/dev/") and os.geteuid() == 0:
             os.chown(path, self._owner.uid, self._owner.gid)
-
-    def _bind_all(self, config: Config) -> None:
-        """Bind what the configuration asks for and is not bound yet; close what it no longer names."""
-        wanted, problems = endpoints(config)
-        made: dict[str, tuple[Endpoint, list[socket.socket]]] = {}
-        for endpoint in wanted:
-            if endpoint.key in self._sockets:
-                continue
-            try:
-                made[endpoint.key] = (endpoint, bind(endpoint, self._count))
-            except OSError as error:
-                place = f"[{endpoint.address}]:{endpoint.port}"
-                hint = "another program listens there" if error.errno == 98 else "may this user bind it?"
-                problems.append(Problem(endpoint.where, f"bind {place}: {error.strerror}", hint))
-        problems = [problem for problem in problems if problem.severity is Severity.ERROR]
-        if problems:
-            for _endpoint, sockets in made.values():
-                _close(sockets)
-            raise ConfigurationError(problems)
-        keys = {endpoint.key for endpoint in wanted}
-        for key in [key for key in self._sockets if key not in keys]:
-            _close(self._sockets.pop(key)[1])
-        self._sockets |= made
 
     async def _start_workers(self) -> None:
         self._workers = [Worker(number, self._begin, self.log) for number in range(self._count)]
@@ -204,7 +206,11 @@ class Supervisor:
         self._stopped.set()
 
     def _reopen(self) -> None:
-        self.log.sink.reopen()
+        try:
+            self.log.sink.reopen()
+            self._give_log()
+        except OSError as error:
+            self.log.warning("master", f"the log file cannot be opened again: {error}")
         for worker in self._workers:
             worker.send({"do": "reopen"})
 
@@ -213,27 +219,55 @@ class Supervisor:
         async with self._reloading:
             try:
                 config = read_configuration(self._directory)
-                self._bind_all(config)
-            except (ConfigurationError, PostroadError) as error:
-                problems = str(error).splitlines()
-                for problem in problems:
-                    self.log.emit(REFUSED, problem)
-                return problems
-            old, self._config = self._config, config
-            answers = await asyncio.gather(*(self._reload_worker(worker) for worker in self._workers))
-            problems = [problem for answer in answers for problem in answer.get("problems", [])]
+                self._require_same_queue(config)
+                sockets = open_all(config, self._count, self._sockets)
+            except PostroadError as error:
+                return self._refuse(str(error).splitlines())
+            before = self._config, self._sockets
+            problems = await self._put_in_force(config, sockets)
             if problems:
-                self._config = old
-                await asyncio.gather(*(self._reload_worker(worker) for worker in self._workers))
-                return list(dict.fromkeys(problems))
+                await self._put_in_force(*before)
+                close_unused(sockets, before[1])
+                return self._refuse(problems)
+            close_unused(before[1], sockets)
             if self._helper is not None:
                 self._helper.configure(config)
+            self._say_what_needs_a_restart(before[0])
             self.log.emit(RELOADED, __version__, self._directory)
             return []
 
+    async def _put_in_force(self, config: Config, sockets: Opened) -> list[str]:
+        """Give every worker these settings; returns what keeps any of them from obeying."""
+        self._config, self._sockets = config, sockets
+        answers = await asyncio.gather(*(self._reload_worker(worker) for worker in self._workers))
+        return list(dict.fromkeys(problem for answer in answers for problem in answer.get("problems", [])))
+
     async def _reload_worker(self, worker: Worker) -> dict[str, Any]:
         message, fds = self._settings_message(worker.number)
-        return await worker.ask({"verb": "reload"} | message, fds)
+        answer = await worker.ask({"verb": "reload"} | message, fds, _RELOAD_TIME)
+        if "error" in answer and "problems" not in answer:
+            # It has ended, or hangs: the one that takes its place begins with the new settings.
+            self.log.warning("master", str(answer["error"]))
+            worker.replace()
+        return answer
+
+    def _refuse(self, problems: list[str]) -> list[str]:
+        for problem in problems:
+            self.log.emit(REFUSED, problem)
+        return problems
+
+    def _require_same_queue(self, config: Config) -> None:
+        """A reload cannot change the queue: its mail, and the commands' way to this server, are there."""
+        if config.settings[QUEUE_DIRECTORY] != self._config.settings[QUEUE_DIRECTORY]:
+            message = "queue_directory cannot be changed while the server runs"
+            hint = "stop the server first"
+            raise ConfigurationError([Problem(config.where("queue_directory"), message, hint)])
+
+    def _say_what_needs_a_restart(self, before: Config) -> None:
+        old, new = before.settings.texts, self._config.settings.texts
+        for param in registry():
+            if not param.live and old.get(param.name) != new.get(param.name):
+                self.log.warning("master", f"to change {param.name}, stop and start the server")
 
     async def _control(self, request: dict[str, Any], peer_uid: int) -> dict[str, Any]:
         """Answer a request that came over the control socket."""
@@ -258,9 +292,9 @@ class Supervisor:
 
     async def _refusal(self, verb: object, uid: int) -> str:
         """Return why another user may not ask this, "" if they may."""
-        if verb not in _OPEN_VERBS:
+        if not isinstance(verb, str) or verb not in _OPEN_VERBS:
             return "not permitted: only root and mail_owner may do this"
-        word, param = _OPEN_VERBS[str(verb)]
+        word, param = _OPEN_VERBS[verb]
         settings = self._config.settings
         if await is_authorized(uid, param, settings, TableContext(self._config.directory, settings.texts)):
             return ""
@@ -270,18 +304,9 @@ class Supervisor:
 
     async def _shut_down(self) -> None:
         self.log.emit(STOPPING, self._stop_signal)
-        for _endpoint, sockets in self._sockets.values():
-            _close(sockets)
+        close_unused(self._sockets, {})
         seconds = self._config.settings[SHUTDOWN_TIME]
         await asyncio.gather(*(worker.stop(seconds) for worker in self._workers))
-        if self._helper is not None:
-            self._helper.stop()
-        _unlink(Path(self._config.settings[QUEUE_DIRECTORY], SUBMIT_SOCKET))
-
-
-def _close(sockets: Sequence[socket.socket]) -> None:
-    for sock in sockets:
-        sock.close()
 
 
 def _unlink(path: Path) -> None:

@@ -31,7 +31,7 @@ class WorkerProcess:
         self._channel = Channel(sock, self._received, self._orphaned)
         self._server: Server | None = None
         self._ended = asyncio.Event()
-        self._begun = False
+        self._begun = asyncio.Event()  # or failed
 
     async def run(self) -> None:
         """Serve until the supervisor says stop, or is gone."""
@@ -44,11 +44,10 @@ class WorkerProcess:
             case "stop":
                 spawn(self._stop(float(message["seconds"])))
             case "helper":
-                if self._server is not None:
-                    self._server.take_helper(fds[0])
+                spawn(self._take_helper(fds[0]))
             case "reopen":
                 if self._server is not None:
-                    self._server.log.sink.reopen()
+                    self._server.reopen_log()
             case "request":
                 spawn(self._answer(message["id"], message["request"], fds))
 
@@ -56,8 +55,9 @@ class WorkerProcess:
         try:
             name, uid, gid = message["owner"]
             Owner(name, uid, gid).drop()
-            self._server = Server(message, fds)
-            await self._server.start()
+            server = Server(message, fds)
+            await server.start()
+            self._server = server
             _calm_collector()
         except ConfigurationError as error:
             self._fail([str(problem) for problem in error.problems])
@@ -69,12 +69,20 @@ class WorkerProcess:
             self._fail([f"worker failed to start: {error!r}", *traceback.format_exc().splitlines()])
         else:
             self._channel.send({"re": "ready"})
+        finally:
+            self._begun.set()
+
+    async def _take_helper(self, fd: int) -> None:
+        await self._begun.wait()
+        if self._server is not None:
+            await self._server.take_helper(fd)
 
     def _fail(self, problems: list[str]) -> None:
         self._channel.send({"re": "failed", "problems": problems})
         self._ended.set()
 
     async def _answer(self, number: int, request: dict[str, Any], fds: list[int]) -> None:
+        await self._begun.wait()
         try:
             if self._server is None:
                 answer: dict[str, Any] = {"error": "not ready"}
@@ -87,12 +95,14 @@ class WorkerProcess:
         self._channel.send({"re": "answer", "id": number, "answer": answer})
 
     async def _stop(self, seconds: float) -> None:
+        await self._begun.wait()
         if self._server is not None:
             await self._server.stop(seconds)
         self._ended.set()
 
     def _orphaned(self) -> None:
         """The supervisor is gone: nobody else may own this queue's shard until we are, too."""
+        self._begun.set()
         spawn(self._stop(1.0))
 
 

@@ -45,7 +45,8 @@ class Worker:
         fd = theirs.fileno()
         # A new interpreter, not a fork: the supervisor's loop and sockets stay its own.
         self._process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", "postroad.app.worker", str(fd)],
+            # -P: the working directory is mail_owner's, and root imports nothing from there.
+            [sys.executable, "-P", "-m", "postroad.app.worker", str(fd)],
             pass_fds=[fd],
             stdin=subprocess.DEVNULL,
             cwd=os.getcwd(),  # noqa: PTH109
@@ -66,6 +67,8 @@ class Worker:
         self, request: dict[str, Any], fds: Sequence[int] = (), seconds: float = 20.0
     ) -> dict[str, Any]:
         """Ask it something; an answer that does not come in time is ``{"error": ...}``."""
+        if self._channel is None or not self._channel.open:
+            return {"error": f"worker {self.number} has ended; another takes its place"}
         self._last += 1
         number = self._last
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
@@ -105,8 +108,12 @@ class Worker:
             if not self.ready.done():
                 self.ready.set_result([])
         elif kind == "failed":
+            problems = [str(problem) for problem in message["problems"]]
             if not self.ready.done():
-                self.ready.set_result(list(message["problems"]))
+                self.ready.set_result(problems)
+            else:  # one that takes another's place: nobody waits for it
+                for problem in problems:
+                    self._log.error("master", f"worker {self.number}: {problem}")
         elif kind == "answer":
             answer = self._answers.get(message["id"])
             if answer is not None and not answer.done():
@@ -139,6 +146,16 @@ class Worker:
         self._delay = _RESTART_DELAY if lived > _RESTART_LIMIT else min(self._delay * 2, _RESTART_LIMIT)
         loop.call_later(0 if lived > _RESTART_LIMIT else self._delay / 2, self._replace)
 
+    def replace(self) -> None:
+        """Kill the process, which is of no use any more; another takes its place."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+
     def _replace(self) -> None:
-        if not self._stopping:
+        if self._stopping:
+            return
+        try:
             self.start()
+        except OSError as error:  # no process, no memory, no descriptor: perhaps later
+            self._log.error("master", f"worker {self.number}: cannot be started: {error}")
+            asyncio.get_running_loop().call_later(self._delay, self._replace)

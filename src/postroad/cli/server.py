@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 
 from postroad.app.ground import running_pid
 from postroad.base.errors import ConfigurationError, PostroadError
+from postroad.base.params import Settings
 
 _USAGE = """usage: postroad {start [--foreground] | stop | reload | status | abort} [-c DIR]
 
@@ -21,7 +24,7 @@ _USAGE = """usage: postroad {start [--foreground] | stop | reload | status | abo
   status   say whether it runs; exit status 0 if so
   abort    end at once
 """
-_STOP_TIME = 60.0  # seconds
+_EXTRA_TIME = 15.0  # seconds, behind shutdown_time_limit, after which a server counts as stuck
 
 
 def run(directory: str | None, args: list[str]) -> int:
@@ -70,15 +73,17 @@ def _serve(directory: str, ready_fd: int) -> int:
 
 def _start(directory: str) -> int:
     """Start in the background; wait until every socket listens."""
-    queue_directory = _queue_directory(directory)
-    pid = running_pid(queue_directory)
+    pid = running_pid(_queue_directory(directory))
     if pid:
-        print(f"postroad: fatal: the mail system is already running: PID: {pid}", file=sys.stderr)
-        return 1
+        raise PostroadError(f"the mail system is already running: PID: {pid}")
+    log = _setting(directory, "maillog_file")
+    if log.startswith("/dev/std"):
+        raise PostroadError(f"maillog_file = {log} needs postroad start --foreground")
     read_end, write_end = os.pipe()
     process = subprocess.Popen(
         [
             sys.executable,
+            "-P",  # nothing is imported from where the operator happens to be
             "-m",
             "postroad",
             "start",
@@ -89,13 +94,32 @@ def _start(directory: str) -> int:
         ],
         pass_fds=[write_end],
         stdin=subprocess.DEVNULL,
+        # Not our own: who reads our output must not wait until the server ends.
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         start_new_session=True,
     )
     os.close(write_end)
-    said = os.read(read_end, 16)
-    if said == b"ready":
+    assert process.stderr is not None
+    if _is_ready(read_end, process.stderr.fileno()):
+        process.returncode = 0  # it goes on without us
         return 0
     return process.wait() or 1  # it has said why
+
+
+def _is_ready(ready: int, errors: int) -> bool:
+    """Pass on what a starting server says until it is ready, True, or has ended."""
+    open_ends = [ready, errors]
+    while open_ends:
+        for fd in select.select(open_ends, [], [])[0]:
+            data = os.read(fd, 65536)
+            if fd == errors:
+                sys.stderr.write(data.decode("utf-8", "replace"))
+            elif data:
+                return True
+            if not data:
+                open_ends.remove(fd)
+    return False
 
 
 def _stop(directory: str) -> int:
@@ -107,20 +131,20 @@ def _abort(directory: str) -> int:
 
 
 def _end(directory: str, number: int) -> int:
-    queue_directory = _queue_directory(directory)
+    from postroad.app.params import SHUTDOWN_TIME
+
+    settings = _settings(directory)
+    queue_directory = settings.texts["queue_directory"]
     pid = running_pid(queue_directory)
     if not pid:
-        print("postroad: fatal: the mail system is not running", file=sys.stderr)
-        return 1
-    os.kill(pid, number)
-    deadline = time.monotonic() + _STOP_TIME
-    while running_pid(queue_directory):
+        raise PostroadError("the mail system is not running")
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+    seconds = settings[SHUTDOWN_TIME] + _EXTRA_TIME
+    deadline = time.monotonic() + seconds
+    while running_pid(queue_directory) == pid:
         if time.monotonic() > deadline:
-            print(
-                f"postroad: process {pid} has not ended after {_STOP_TIME:.0f} s; postroad abort ends it",
-                file=sys.stderr,
-            )
-            return 1
+            raise PostroadError(f"process {pid} has not ended after {seconds:.0f} s; postroad abort ends it")
         time.sleep(0.02)
     return 0
 
@@ -138,10 +162,9 @@ def _reload(directory: str) -> int:
     from postroad.net.control import NotRunning, ask
 
     try:
-        answer = ask(_setting(directory, "control_socket"), {"verb": "reload"}, timeout=60)
+        answer = ask(_setting(directory, "control_socket"), {"verb": "reload"}, timeout=150)
     except NotRunning:
-        print("postroad: fatal: the mail system is not running", file=sys.stderr)
-        return 1
+        raise PostroadError("the mail system is not running") from None
     problems = [*answer.get("problems", []), *([answer["error"]] if "error" in answer else [])]
     for problem in problems:
         print(f"postroad: {problem}", file=sys.stderr)
@@ -155,9 +178,13 @@ def _queue_directory(directory: str) -> str:
 
 
 def _setting(directory: str, name: str) -> str:
+    return _settings(directory).texts[name]
+
+
+def _settings(directory: str) -> Settings:
     from postroad.app.registry import registry
     from postroad.base.config import find_facts, load
 
     if not Path(directory, "main.cf").is_file():
         raise PostroadError(f"{directory}/main.cf: no such file; name the configuration's directory with -c")
-    return load(directory, registry(), find_facts(directory)).settings.texts[name]
+    return load(directory, registry(), find_facts(directory)).settings

@@ -104,13 +104,12 @@ INET_INTERFACES = params.declare(
     LIST,
     "all",
     "The addresses that this system receives mail on: all, loopback-only, or hosts and addresses.",
-    live=False,
 )
 PROXY_INTERFACES = params.declare(
     "proxy_interfaces", LIST, "", "Further addresses of this system, on a proxy or NAT in front of it."
 )
 INET_PROTOCOLS = params.declare(
-    "inet_protocols", LIST, "all", "The internet protocols in use: all, ipv4, ipv6, or both.", live=False
+    "inet_protocols", LIST, "all", "The internet protocols in use: all, ipv4, ipv6, or both."
 )
 RECIPIENT_DELIMITER = params.declare(
     "recipient_delimiter", STRING, "", "The characters that may separate a user name from its extension."

@@ -169,9 +169,10 @@ class Writers:
                 )
             )
 
-    def take(self, helper: Writer) -> None:
-        """Ask another helper from now on: the old one has ended."""
-        self._helper = helper
+    def take(self, helper: Writer) -> Writer | None:
+        """Ask another helper from now on; returns the one before, for the caller to close."""
+        former, self._helper = self._helper, helper
+        return former
 
     async def close(self) -> None:
         """Close both."""
