@@ -37,7 +37,14 @@ def test_a_greeting_needs_a_name(talk, verb):
     assert talk.server.session.helo == ""
 
 
-def test_a_name_is_neutered_before_anyone_sees_it(talk):
+def test_a_name_is_judged_as_it_was_said(talk):
+    seen = []
+    talk.hooks.helo = lambda: seen.append(talk.server.session.helo)
+    talk.ask("EHLO a@b")
+    assert seen == ["a@b"]
+
+
+def test_a_name_is_neutered_once_it_is_accepted(talk):
     talk.ask('EHLO a<b>c;d:e@f,g"h"\\i/j')
     assert talk.server.session.helo == "a?b?c?d:e?f,g?h??i/j"
 

@@ -82,8 +82,7 @@ def _helo(server: ServerSession, found: Sequence[Word]) -> None:
         return
     session = server.session
     before = session.helo, session.protocol
-    name = _CONTROLS.sub("?", " ".join(found[1:])).translate(_NEUTERED)
-    session.helo = name
+    session.helo = said = " ".join(found[1:])  # the policy judges it as it was said
     if extended:
         session.protocol = "ESMTP"
 
@@ -92,6 +91,7 @@ def _helo(server: ServerSession, found: Sequence[Word]) -> None:
             session.helo, session.protocol = before
             server.refuse(reply)
             return
+        session.helo = _CONTROLS.sub("?", said).translate(_NEUTERED)
         server.drop()
         if not extended:
             server.accept(f"250 {server.options.hostname}\r\n".encode())
