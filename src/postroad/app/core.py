@@ -39,5 +39,9 @@ class Core:
 
     def accepted(self, message: Message) -> None:
         """Hand a message that is on disk to the scheduler."""
-        if self.scheduler is not None:
+        if self.scheduler is None:
+            return
+        try:
             self.scheduler.add(message)
+        except Exception as error:  # noqa: BLE001 - it is on disk: the client's 250 must not wait for a defect
+            self.log.error("qmgr", f"{message.id}: not scheduled, it will be at the next start: {error!r}")
