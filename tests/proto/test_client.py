@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from postroad.model.message import Message, Recipient
 from postroad.proto.client import ClientSession
-from postroad.proto.client_stages import CLOSED, IDLE, RSET, VOID, Event
+from postroad.proto.client_stages import BODY, CLOSED, IDLE, RSET, VOID, Event
 from postroad.proto.client_values import Dispatch, Manners, Peer
 
 FULL = "250-there\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8"
@@ -411,3 +411,39 @@ def test_whatever_it_says_delivered_means_a_2xx_behind_the_dot(replies, ehlo, lm
     assert all(o is not None for o in parcel.outcomes)
     if any(o.status.startswith("2") for o in parcel.outcomes):
         assert dotted
+
+
+ENVELOPE = ("250 2.1.0 Ok", "250 2.1.5 Ok", "250-2.1.5 Ok\r\n250 2.1.5 too", "354 go")
+
+
+def after(made, parcel, *replies):
+    """Return all that can be seen of a session that has heard these replies to an envelope."""
+    made.begin(parcel)
+    made.take()
+    events = say(made, *replies)
+    shown = [str(outcome) for outcome in parcel.outcomes]
+    seen = (made.stage, parcel.accepted, parcel.replied, parcel.refused, shown, made.take())
+    if made.stage is BODY:
+        made.content_sent()
+        events += say(made, "250 2.0.0 queued")
+    return [*seen, events, made.stage]
+
+
+@pytest.mark.parametrize(
+    ("recipients", "replies"),
+    [
+        (("b@y", "c@z"), ENVELOPE),
+        (("b@y", "c@z"), ENVELOPE[:3]),
+        (("b@y", "c@z"), (*ENVELOPE, "250 too much")),
+        (("b@y", "c@z"), ("250 2.1.0 Ok", "550 5.1.1 no", "250 2.1.5 Ok", "354 go")),
+        (("b@y",), ENVELOPE),
+        (("b@y",), ("250 2.1.0 Ok", "250 2.1.5 Ok", "354 go")),
+    ],
+)
+def test_an_envelope_answered_as_the_one_before_is_understood_like_the_first(recipients, replies):
+    fresh, used = session(), session()
+    assert after(used, dispatch("b@y", "c@z"), *ENVELOPE)[-1] is IDLE
+    before = used.heard - fresh.heard
+    first, second = dispatch(*recipients), dispatch(*recipients)
+    assert after(used, second, *replies) == after(fresh, first, *replies)
+    assert used.heard - fresh.heard == before

@@ -102,3 +102,12 @@ def test_smtputf8_is_needed_for_any_address_beyond_ascii():
     assert needs_smtputf8(message(sender="ü@b"), [])
     assert needs_smtputf8(message(), [Recipient("a@b"), Recipient("ü@b")])
     assert not needs_smtputf8(message(), [Recipient("a@b")])
+
+
+@given(st.text("aB1.+=-_@\\ ü", min_size=1, max_size=12))
+def test_orcpt_is_the_same_whether_the_client_gave_it_or_not(address):
+    given_by_client = Recipient(
+        address, orcpt=f"rfc822;{address}" if address.isascii() else f"utf-8;{address}"
+    )
+    own = rcpt_command(Recipient(address), ALL, str, smtputf8=True)
+    assert own == rcpt_command(given_by_client, ALL, str, smtputf8=True)

@@ -46,13 +46,25 @@ class ClientSession(Handshake):
     ``current`` is the message under way, ``finished`` the one that the last FINISHED was about.
     """
 
-    __slots__ = ("_commands", "_decided", "_following", "carried", "current", "finished", "heard")
+    __slots__ = (
+        "_commands",
+        "_decided",
+        "_following",
+        "_usual",
+        "_usual_for",
+        "carried",
+        "current",
+        "finished",
+        "heard",
+    )
 
     def __init__(self, manners: Manners, peer: Peer, warn: Callable[[str], None] = lambda _: None) -> None:
         super().__init__(manners, peer, warn)
         self._commands: list[bytes] = []  # RCPT commands that wait for their turn, without pipelining
         self._decided = False  # the current message was decided without a word to the server
         self._following: Dispatch | None = None  # its envelope went out behind the current content
+        self._usual = b""  # what the server last said to an envelope whose recipients it took, all of them
+        self._usual_for = 0  # how many those were
         self.current: Dispatch | None = None
         self.finished: Dispatch | None = None
         self.carried = 0
@@ -68,15 +80,23 @@ class ClientSession(Handshake):
         if self._decided:
             self._decided = False
             return self._finish()
+        parser = self._parser
+        envelope = b""
+        if self.stage is MAIL:
+            if self._usual_for == len(self._dispatch().asked) and parser.drop(self._usual):
+                return self._as_usual()
+            envelope = parser.unread
         try:
-            while (reply := self._parser.next()) is not None:
+            while (reply := parser.next()) is not None:
                 self.heard += 1
                 event = _HANDLERS[self.stage](self, reply)
                 if event is not None:
+                    if envelope and event is _CONTENT:
+                        self._note_usual(envelope)
                     return event
         except GarbledReply as garbled:
             return self._garbled(garbled.line)
-        return Event.WAIT
+        return _WAIT
 
     def begin(self, dispatch: Dispatch) -> None:
         """Send a message's envelope; next comes ``take``, or ``next_event`` if there is nothing to take."""
@@ -183,6 +203,24 @@ class ClientSession(Handshake):
 
     # --- replies
 
+    # Most servers say the same to every envelope.  Bytes that led from MAIL to the content, every
+    # recipient taken, lead there again for as many recipients: those need not be read again.
+
+    def _note_usual(self, replies: bytes) -> None:
+        """Remember the bytes that have just led from MAIL to the content."""
+        dispatch = self._dispatch()
+        if len(dispatch.accepted) == len(dispatch.asked):
+            self._usual, self._usual_for = replies, len(dispatch.asked)
+
+    def _as_usual(self) -> Event:
+        """Do what on_mail, on_rcpt and on_data would do with those bytes."""
+        dispatch = self._dispatch()
+        dispatch.accepted = list(dispatch.asked)
+        dispatch.replied = self._usual_for
+        self.heard += self._usual_for + 2
+        self.stage = BODY
+        return _CONTENT
+
     def on_mail(self, reply: ServerReply) -> Event | None:
         """MAIL is answered."""
         dispatch = self._dispatch()
@@ -241,7 +279,7 @@ class ClientSession(Handshake):
             return self._garbled(reply.text)
         if dispatch.accepted:
             self.stage = BODY
-            return Event.CONTENT
+            return _CONTENT
         self._out.append(b".\r\n")
         self.stage = VOID
         return self._finish()
@@ -351,6 +389,8 @@ class ClientSession(Handshake):
         return outcome
 
 
+# Enum members are slow to get at.
+_WAIT, _CONTENT = Event.WAIT, Event.CONTENT
 _HANDLERS: dict[Stage, Callable[[ClientSession, ServerReply], Event | None]] = {
     GREETING: ClientSession.on_greeting,
     EHLO: ClientSession.on_ehlo,

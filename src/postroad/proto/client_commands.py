@@ -15,6 +15,8 @@ External = Callable[[str], str]
 _UNSENDABLE = re.compile("[\x00\r\n]")
 # RFC 6533 3: utf-8-addr-unitext leaves these as they are, all else that is ASCII becomes \x{XX}.
 _NO_UNITEXT = re.compile(r"[\x00-\x20+=\\\x7f]")
+# An address that stays what it is, on the wire as in xtext.
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*@[A-Za-z0-9.-]+")
 _NOTIFY = ((NEVER, "NEVER"), (SUCCESS, "SUCCESS"), (FAILURE, "FAILURE"), (DELAY, "DELAY"))
 
 
@@ -24,6 +26,8 @@ class UnsendableAddress(ValueError):  # noqa: N818 - a property of the address
 
 def wire(address: str, external: External) -> bytes:
     """Return an address as a command has it between ``<`` and ``>``; raises UnsendableAddress."""
+    if _PLAIN.fullmatch(address):
+        return address.encode()
     if _UNSENDABLE.search(address):
         raise UnsendableAddress(address)
     return external(address).encode("utf-8", "surrogateescape")
@@ -31,24 +35,30 @@ def wire(address: str, external: External) -> bytes:
 
 def needs_smtputf8(message: Message, recipients: Sequence[Recipient]) -> bool:
     """Return whether the envelope cannot be sent without SMTPUTF8."""
-    return not (message.sender.isascii() and all(r.address.isascii() for r in recipients))
+    if not message.sender.isascii():
+        return True
+    for recipient in recipients:  # noqa: SIM110 - any() would make a generator for each message
+        if not recipient.address.isascii():
+            return True
+    return False
 
 
 def mail_command(message: Message, features: Features, size: int, external: External, *, smtputf8: bool) -> bytes:  # fmt: skip  # noqa: E501
     """Return MAIL with its parameters.  ``size`` in bytes, 0 for none; raises UnsendableAddress."""
-    parts = [b"MAIL FROM:<%b>" % wire(message.sender, external)]
+    sender = wire(message.sender, external)
+    command = b"MAIL FROM:<%b>" % sender
     if features.size and size:  # RFC 1870 6.1
-        parts.append(b"SIZE=%d" % size)
+        command = b"%b SIZE=%d" % (command, size)
     if features.eight_bit and message.eight_bit:  # RFC 6152 3
-        parts.append(b"BODY=8BITMIME")
+        command += b" BODY=8BITMIME"
     if features.dsn:
         if message.envid:
-            parts.append(b"ENVID=" + xtext.encode(_sound(message.envid)).encode())
+            command += b" ENVID=" + xtext.encode(_sound(message.envid)).encode()
         if message.ret:
-            parts.append(b"RET=" + message.ret.encode())
+            command += b" RET=" + message.ret.encode()
     if smtputf8 and features.smtputf8:  # RFC 6531 3.4
-        parts.append(b"SMTPUTF8")
-    return b" ".join(parts) + b"\r\n"
+        command += b" SMTPUTF8"
+    return command + b"\r\n"
 
 
 def rcpt_command(recipient: Recipient, features: Features, external: External, *, smtputf8: bool) -> bytes:
@@ -56,6 +66,13 @@ def rcpt_command(recipient: Recipient, features: Features, external: External, *
     address = wire(recipient.address, external)
     if not features.dsn:
         return b"RCPT TO:<%b>\r\n" % address
+    if (
+        recipient.original == recipient.address
+        and not recipient.notify
+        and not recipient.orcpt
+        and _PLAIN.fullmatch(recipient.address)
+    ):
+        return b"RCPT TO:<%b> ORCPT=rfc822;%b\r\n" % (address, address)  # as below, without the steps
     orcpt = _orcpt(recipient, external, smtputf8=smtputf8)
     notify = ""
     if recipient.notify:

@@ -64,14 +64,19 @@ class ContentEncoder:
         return b".\r\n" if self._at_start else b"\r\n.\r\n"
 
     def _has_long_line(self, data: bytes) -> bool:
-        limit, size = self._limit, len(data)
-        at = -self._column
-        while size - at > limit:
-            # The last line end of the next limit + 2 bytes; without one, this line is too long.
-            end = data.rfind(b"\n", max(at, 0), at + limit + 2) if at + limit + 2 > 0 else -1
-            if end < 0:
+        limit, size, at = self._limit, len(data), 0
+        reach = limit + 2  # with CRLF
+        if self._column:
+            if self._column + size <= limit:
+                return False
+            at = data.rfind(b"\n", 0, max(0, reach - self._column)) + 1
+            if not at:
                 return True
-            at = end + 1
+        while size - at > limit:
+            # Behind the last line end within reach; without one, this line is too long.
+            at = data.rfind(b"\n", at, at + reach) + 1
+            if not at:
+                return True
         return False
 
     def _break_lines(self, data: bytes) -> bytes:

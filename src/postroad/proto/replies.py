@@ -91,6 +91,18 @@ class ReplyParser:
         self._buffer = self._buffer + data if self._buffer else data
 
     @property
+    def unread(self) -> bytes:
+        """The bytes that wait, if a reply begins with them, else empty."""
+        return b"" if self._size else self._buffer
+
+    def drop(self, replies: bytes) -> bool:
+        """Forget the bytes that wait if they are exactly these, and whole replies; else do nothing."""
+        if self._buffer != replies or self._size:
+            return False
+        self._buffer = b""
+        return True
+
+    @property
     def pending(self) -> bool:
         """Whether there are bytes that no reply was made of yet."""
         return bool(self._buffer or self._size)
