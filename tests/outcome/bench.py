@@ -34,12 +34,21 @@ class Bench:
         self.keys = iter(range(1000, 2000))
         self.broken = None
         self.notices = Notices(
-            self.settings, content=self.store.content, new_key=lambda: next(self.keys), expand=self.expand,
-            log=self.log, clock=self.clock,
+            self.settings,
+            content=self.store.content,
+            new_key=lambda: next(self.keys),
+            expand=self.expand,
+            log=self.log,
+            clock=self.clock,
         )
         self.outcomes = AttemptOutcomes(
-            self.settings, store=self.store, notices=self.notices, programs={"smtp": ("smtp", self.log)},
-            back_off=lambda age: max(300, age), log=self.log, clock=self.clock,
+            self.settings,
+            store=self.store,
+            notices=self.notices,
+            programs={"smtp": ("smtp", self.log)},
+            back_off=lambda age: max(300, age),
+            log=self.log,
+            clock=self.clock,
         )
 
     async def expand(self, _sender, recipients):

@@ -5,7 +5,18 @@ from postroad.outcome.delays import seconds
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0"), (-1, "0"), (0.001, "0"), (0.012, "0.01"), (0.25, "0.25"), (0.999, "1"), (1.26, "1.3"), (9.94, "9.9"), (12.4, "12"), (86400.2, "86400")],
+    [
+        (0, "0"),
+        (-1, "0"),
+        (0.001, "0"),
+        (0.012, "0.01"),
+        (0.25, "0.25"),
+        (0.999, "1"),
+        (1.26, "1.3"),
+        (9.94, "9.9"),
+        (12.4, "12"),
+        (86400.2, "86400"),
+    ],
 )
 def test_two_significant_digits_and_no_more_than_two_behind_the_point(value, text):
     assert seconds(value) == text

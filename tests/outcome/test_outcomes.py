@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from postroad.base.errors import TableUnavailable
+from postroad.model.job import Attempt
 from postroad.model.message import Recipient
 from postroad.model.outcome import Outcome
 
@@ -24,8 +25,10 @@ async def test_a_delivered_message_leaves_the_queue_and_the_log_says_so():
     assert message.recipients[0].done
     assert b.store.settled[0].notices == []
     assert b.sink.lines == [
-        "smtp: 000000000000007: to=<r@y>, relay=mx.y[192.0.2.1]:25, delay=0, delays=0/0/0/0, dsn=2.0.0, "
-        "status=sent (250 2.0.0 Ok: queued as X)",
+        (
+            "smtp: 000000000000007: to=<r@y>, relay=mx.y[192.0.2.1]:25, delay=0, delays=0/0/0/0, dsn=2.0.0, "
+            "status=sent (250 2.0.0 Ok: queued as X)"
+        ),
         "qmgr: 000000000000007: removed",
     ]
 
@@ -88,7 +91,9 @@ async def test_the_postmaster_gets_a_copy_of_bounces_if_asked_to():
     assert b"body" not in notices[1].content.data
 
 
-@pytest.mark.parametrize(("notify", "told"), [(0, True), (1, False), (2, False), (4, True), (8, False), (4 | 8, True)])
+@pytest.mark.parametrize(
+    ("notify", "told"), [(0, True), (1, False), (2, False), (4, True), (8, False), (4 | 8, True)]
+)
 async def test_notify_decides_whether_a_failure_is_told(notify, told):
     b = Bench()
     message = b.message(Recipient("r@y", notify=notify))
@@ -96,7 +101,10 @@ async def test_notify_decides_whether_a_failure_is_told(notify, told):
     assert message.recipients[0].done
 
 
-@pytest.mark.parametrize(("notify", "passed_on", "told"), [(0, False, False), (2, False, True), (2, True, False), (4, False, False)])
+@pytest.mark.parametrize(
+    ("notify", "passed_on", "told"),
+    [(0, False, False), (2, False, True), (2, True, False), (4, False, False)],
+)
 async def test_a_success_is_told_if_asked_for_and_nobody_else_will(notify, passed_on, told):
     b = Bench()
     outcome = Outcome(*SENT, action="relayed")
@@ -116,7 +124,9 @@ async def test_ret_hdrs_returns_the_header_alone():
     assert b"\r\nbody\r\n" not in notice.content.data
 
 
-@pytest.mark.parametrize(("sender", "age", "expired"), [("a@x", 432000, True), ("a@x", 431999, False), ("", 432000, True)])
+@pytest.mark.parametrize(
+    ("sender", "age", "expired"), [("a@x", 432000, True), ("a@x", 431999, False), ("", 432000, True)]
+)
 async def test_after_its_lifetime_a_message_is_returned(sender, age, expired):
     b = Bench()
     message = b.message(sender=sender, age=age)
@@ -139,7 +149,7 @@ async def test_soft_bounce_defers_what_would_bounce():
     message = b.message()
     assert b.attempt(message, Outcome(*NEVER)) == []
     assert not message.recipients[0].done
-    assert "status=SOFTBOUNCE" in b.sink.lines[0]
+    assert "dsn=4.1.1, status=SOFTBOUNCE" in b.sink.lines[0]
 
 
 async def test_a_late_message_is_warned_about_once():
@@ -179,3 +189,16 @@ async def test_an_expired_by_force_message_is_returned_at_once():
     message.attributes["expired"] = "1"
     assert len(b.attempt(message, Outcome(*LATER))) == 1
     assert any("status=force-expired" in line for line in b.sink.lines)
+
+
+@pytest.mark.parametrize(("interrupted", "returned"), [(False, True), (True, False)])
+async def test_an_attempt_that_an_operator_or_the_end_interrupts_gives_nothing_up(interrupted, returned):
+    b = Bench()
+    message = b.message(age=500_000)
+    message.recipients[0].reason, message.recipients[0].status = "an older one", "4.4.1"
+    attempt = Attempt(message, b.clock.steady(), b.clock.now())
+    attempt.interrupted = interrupted
+    queued = []
+    b.outcomes.finish(attempt, queued.extend)
+    assert bool(queued) is returned
+    assert message.recipients[0].done is returned

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 _CONTROL = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
-_LINE = 600  # characters of one diagnostic, so that a line stays under RFC 5322's 998
+_LINE = 900  # characters of one value, so that a line stays under RFC 5322's 998
+_WIDTH = 79  # at which bounce(8) folds
 
 
 class Kind(Enum):
@@ -60,6 +61,8 @@ class Notice:
     smtputf8: bool = False
     retry_until: str = ""  # RFC 5322 date, for a delay
     postmaster: bool = False  # a copy for the postmaster
+    old_from: bool = False  # header_from_format = obsolete
+    ascii_text: bool = False  # smtputf8_enable = no: the text's charset is us-ascii
 
 
 _SUBJECTS = {
@@ -120,17 +123,20 @@ def one_line(text: str, most: int = _LINE) -> str:
 def compose(notice: Notice, *, warning_seconds: int = 0, lifetime_seconds: int = 0) -> bytes:
     """Return the whole notice, header and body, with CRLF line ends."""
     text = _TEXTS[notice.kind].format(
-        hostname=notice.hostname, hours=_up(warning_seconds, 3600), days=_up(lifetime_seconds, 86400)
+        hostname=notice.hostname, hours=warning_seconds // 3600, days=lifetime_seconds // 86400
     )
+    if notice.postmaster:
+        text = ""
     # RFC 6533: a report that has to name UTF-8 addresses is of the global- types.
     wide = notice.smtputf8 or not all(e.address.isascii() for e in notice.entries)
     boundary = notice.boundary
+    utf8 = wide or not notice.ascii_text
     parts = [
         _head(notice),
         f"This is a MIME-encapsulated message.\n\n--{boundary}\n"
         "Content-Description: Notification\n"
-        f"Content-Type: text/plain; charset={'utf-8' if wide else 'us-ascii'}\n"
-        + ("Content-Transfer-Encoding: 8bit\n" if wide else "")
+        f"Content-Type: text/plain; charset={'utf-8' if utf8 else 'us-ascii'}\n"
+        + ("Content-Transfer-Encoding: 8bit\n" if utf8 else "")
         + f"\n{text}\n",
         *(f"{_wrapped(entry)}\n\n" for entry in notice.entries),
         f"--{boundary}\nContent-Description: Delivery report\n"
@@ -150,22 +156,18 @@ def compose(notice: Notice, *, warning_seconds: int = 0, lifetime_seconds: int =
     return b"%b%b\r\n--%b--\r\n" % (data, returned, boundary.encode())
 
 
-def _up(value: int, unit: int) -> str:
-    """Return how many units, rounded up a tenth as Postfix does for what is not whole."""
-    whole = value / unit
-    return str(int(whole)) if whole == int(whole) else f"{whole:.1f}"
-
-
 def _head(notice: Notice) -> str:
     subject = (_POSTMASTER_SUBJECTS if notice.postmaster else _SUBJECTS)[notice.kind]
-    eight = notice.smtputf8 or _eight_bit(notice.returned)
+    eight = notice.smtputf8 or not notice.ascii_text or _eight_bit(notice.returned)
+    name = "Mail Delivery System"
+    sender = f"{notice.sender} ({name})" if notice.old_from else f"{name} <{notice.sender}>"
     # RFC 3834 2: notices say that no person wrote them.
     return (
         f"Date: {notice.date}\n"
-        f"From: {notice.sender} (Mail Delivery System)\n"
+        f"From: {sender}\n"
         f"Subject: {subject}\n"
         f"To: {one_line(notice.to)}\n"
-        "Auto-Submitted: auto-replied\n"
+        f"Auto-Submitted: auto-{'generated' if notice.postmaster else 'replied'}\n"
         "MIME-Version: 1.0\n"
         "Content-Type: multipart/report; report-type=delivery-status;\n"
         f'\tboundary="{notice.boundary}"\n'
@@ -185,10 +187,18 @@ def _wrapped(entry: Entry) -> str:
         if entry.original and entry.original != entry.address
         else ""
     )
-    words = f"<{one_line(entry.address)}>{origin}: {one_line(entry.text, 4000)}".split(" ")
+    return _folded(f"<{one_line(entry.address)}>{origin}: {one_line(entry.text, 4000)}")
+
+
+def _folded(text: str) -> str:
+    """Return the text in lines of at most 79, the second and further ones behind four blanks.
+
+    A longer word has a line of its own; one that RFC 5322 2.1.1 does not allow is cut in pieces.
+    """
+    words = [word[at : at + _LINE] for word in text.split(" ") for at in range(0, len(word) or 1, _LINE)]
     lines = [words[0]]
     for word in words[1:]:
-        if len(lines[-1]) + 1 + len(word) > 79:
+        if word and len(lines[-1]) + 1 + len(word) > _WIDTH:
             lines.append("    " + word)
         else:
             lines[-1] += " " + word
@@ -214,31 +224,30 @@ def _recipient_fields(notice: Notice, entry: Entry, *, wide: bool) -> str:
     if entry.orcpt:
         lines.append(f"Original-Recipient: {one_line(entry.orcpt)}\n")
     elif entry.original:
-        lines.append(f"Original-Recipient: rfc822;{one_line(entry.original)}\n")
+        kind = "rfc822" if entry.original.isascii() else "utf-8"  # RFC 6533 3
+        lines.append(f"Original-Recipient: {kind};{one_line(entry.original)}\n")
     lines.append(f"Action: {entry.action}\nStatus: {entry.status}\n")
     if entry.remote:
         lines.append(f"Remote-MTA: dns; {one_line(entry.remote)}\n")
-        lines.append(f"Diagnostic-Code: smtp; {one_line(entry.reply or entry.text)}\n")
+        lines.append(_folded(f"Diagnostic-Code: smtp; {one_line(entry.reply or entry.text)}") + "\n")
     else:
-        lines.append(f"Diagnostic-Code: X-{notice.mail_name}; {one_line(entry.text)}\n")
+        lines.append(_folded(f"Diagnostic-Code: X-{notice.mail_name}; {one_line(entry.text)}") + "\n")
     if notice.kind is Kind.DELAY and notice.retry_until:
         lines.append(f"Will-Retry-Until: {notice.retry_until}\n")
     return "".join(lines)
 
 
 def _returned_head(notice: Notice, *, wide: bool) -> str:
-    what = (
-        "Undelivered "
-        if notice.kind is Kind.FAILURE
-        else "Delayed "
-        if notice.kind is Kind.DELAY
-        else "Delivered "
-    )
+    what = "" if notice.kind is Kind.SUCCESS else "Undelivered "
     if notice.headers_only:
         kind = "message/global-headers" if wide else "text/rfc822-headers"
         description = f"{what}Message Headers"
     else:
         kind = "message/global" if wide else "message/rfc822"
         description = f"{what}Message"
-    eight = "Content-Transfer-Encoding: 8bit\n" if wide or _eight_bit(notice.returned) else ""
-    return f"\n--{notice.boundary}\nContent-Description: {description}\nContent-Type: {kind}\n{eight}\n"
+    eight = wide or not notice.ascii_text or _eight_bit(notice.returned)
+    return (
+        f"\n--{notice.boundary}\nContent-Description: {description}\nContent-Type: {kind}\n"
+        + ("Content-Transfer-Encoding: 8bit\n" if eight else "")
+        + f"\nReturn-Path: <{one_line(notice.original_sender)}>\n"
+    )

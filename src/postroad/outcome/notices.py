@@ -26,6 +26,7 @@ from postroad.model.params import (
     MYHOSTNAME,
     MYORIGIN,
     NOTIFY_CLASSES,
+    SMTPUTF8_ENABLE,
 )
 from postroad.outcome.params import (
     BOUNCE_NOTICE_RECIPIENT,
@@ -71,7 +72,10 @@ class Notices:
         self._mail_name = settings[MAIL_NAME]
         self._limit = settings[BOUNCE_SIZE_LIMIT]
         self._classes = frozenset(name for name in settings[NOTIFY_CLASSES])
-        self._double = settings[DOUBLE_BOUNCE_SENDER]
+        self._double = f"{settings[DOUBLE_BOUNCE_SENDER]}@{self._host}"
+        self._ascii = not settings[SMTPUTF8_ENABLE]
+        # The intake's parameter: how a From field with a full name is written.
+        self._old_from = settings.texts.get("header_from_format") == "obsolete"
         self._late = settings[DELAY_WARNING_TIME]
         self._lifetime = settings[MAXIMAL_QUEUE_LIFETIME]
         self._bounce_lifetime = settings[BOUNCE_QUEUE_LIFETIME]
@@ -97,7 +101,7 @@ class Notices:
         return notices
 
     def _is_double_bounce(self, sender: str) -> bool:
-        return bool(sender) and sender.partition("@")[0].lower() == self._double.lower()
+        return sender.lower() == self._double.lower()
 
     async def _about(self, notices: list[Message], message: Message, kind: Kind, told: Sequence[Told], name: str) -> None:  # fmt: skip  # noqa: E501
         """Tell the sender, and the postmaster where notify_classes says so."""
@@ -111,10 +115,16 @@ class Notices:
     async def _tell(self, notices: list[Message], message: Message, kind: Kind, told: Sequence[Told], to: str, *, postmaster: bool = False) -> None:  # fmt: skip  # noqa: E501
         key = self._new_key()
         now = self._clock.now()
-        sender = f"{self._double}@{self._origin}" if postmaster else ""
+        sender = self._double if postmaster else ""
         recipients = await self._expand(sender, [Recipient(to)])
         message_id = f"{rfc5322_stamp(now)}.{id_of(key)}@{self._host}"
-        whole = kind is Kind.FAILURE and not postmaster and message.ret != "HDRS"
+        # The whole message goes back to its sender, or to the postmaster when there is none.
+        whole = (
+            kind is Kind.FAILURE
+            and message.ret != "HDRS"
+            and message.size <= self._limit
+            and postmaster is not bool(message.sender)
+        )
         notice = Notice(
             kind=kind,
             sender=f"MAILER-DAEMON@{self._origin}",
@@ -126,7 +136,7 @@ class Notices:
             date=rfc5322(now),
             boundary=f"{id_of(key)}.{int(now)}/{self._host}",
             message_id=message_id,
-            original_sender=message.sender,
+            original_sender=message.sender or f"MAILER-DAEMON@{self._host}",
             entries=[self._entry(kind, recipient, outcome) for recipient, outcome in told],
             envid=message.envid,
             returned=self._returned(message, whole=whole),
@@ -134,6 +144,8 @@ class Notices:
             smtputf8=message.smtputf8,
             retry_until=rfc5322(message.arrival + self._lifetime),
             postmaster=postmaster,
+            old_from=self._old_from,
+            ascii_text=self._ascii,
         )
         text = compose(notice, warning_seconds=self._late, lifetime_seconds=self._lifetime)
         received = f"Received: by {self._host} ({self._mail_name})\r\n\tid {id_of(key)}; {rfc5322(now)}\r\n"
@@ -161,20 +173,16 @@ class Notices:
         )
 
     def _returned(self, message: Message, *, whole: bool) -> bytes:
-        """Return what goes back of the message: at most bounce_size_limit, cut at a line's end."""
+        """Return what goes back of the message: all, or its header up to bounce_size_limit."""
         try:
             content = message.content or self._content(message)
             data = next(iter(content.pieces(self._limit)), b"")
-            longer = content.size > len(data)
         except Exception:  # noqa: BLE001 - bounce(8): a notice is sent even if the message cannot be read
             return b""
-        if not whole:
-            end = data.find(b"\r\n\r\n")
-            if end >= 0:
-                return data[: end + 2]
-        if longer:
-            return data[: data.rfind(b"\r\n") + 2]
-        return data
+        if whole:
+            return data
+        end = data.find(b"\r\n\r\n")
+        return data[: end + 2] if end >= 0 else data[: data.rfind(b"\r\n") + 2]
 
 
 def rfc5322_stamp(now: float) -> str:

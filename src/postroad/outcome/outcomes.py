@@ -102,6 +102,8 @@ class AttemptOutcomes:
         failed = list(attempt.failed)
         refused = {id(recipient) for recipient, _ in failed}
         waiting = [r for r in message.recipients if not r.done and id(r) not in refused and r.reason]
+        if attempt.interrupted:
+            waiting = []  # not all was tried: what follows from its age has time
         age = now - message.arrival
         forced = bool(message.attributes.get("expired"))
         if waiting and (forced or age >= (self._lifetime if message.sender else self._bounce_lifetime)):

@@ -8,7 +8,11 @@ from postroad.base.params import Group
 params = Group("outcome")
 
 BOUNCE_SIZE_LIMIT = params.declare(
-    "bounce_size_limit", INT, "50000", "How much of a message is returned in a notice, in bytes.", low=1
+    "bounce_size_limit",
+    INT,
+    "50000",
+    "The most bytes of a message that is returned whole; of a larger one the header is.",
+    low=1,
 )
 BOUNCE_NOTICE_RECIPIENT = params.declare(
     "bounce_notice_recipient",

@@ -40,12 +40,19 @@ class DeliveryLog:
         waited = job.begun - entered
         transfer = outcome.transfer or max(0.0, steady - job.begun - outcome.setup)
         total = max(0.0, before) + steady - entered
-        origin = f", orig_to=<{recipient.original}>" if recipient.original != recipient.address else ""
+        original = recipient.original
+        origin = ""
+        if original != recipient.address and original.lower() != recipient.address.lower():
+            origin = f", orig_to=<{original}>"
+        status = outcome.status
+        word = _WORDS[status[0]]
+        if soft:
+            status, word = "4" + status[1:], "SOFTBOUNCE"
         reused = f", conn_use={outcome.reused}" if outcome.reused > 1 else ""
         log.line(
             program or "error",
             f"{job.message.id}: to=<{recipient.address}>{origin}, relay={outcome.relay}{reused}, "
             f"delay={seconds(total, digits)}, delays={seconds(before, digits)}/{seconds(waited, digits)}/"
-            f"{seconds(outcome.setup, digits)}/{seconds(transfer, digits)}, dsn={outcome.status}, "
-            f"status={'SOFTBOUNCE' if soft else _WORDS[outcome.status[0]]} ({outcome.text})",
+            f"{seconds(outcome.setup, digits)}/{seconds(transfer, digits)}, dsn={status}, "
+            f"status={word} ({outcome.text})",
         )
