@@ -15,3 +15,12 @@ def test_a_message_knows_who_still_needs_it():
     assert message.id == "0000000000000FF"
     assert message.recipients[1].original == "o@y"
     assert message.recipients[0].original == "b@y"
+
+
+def test_a_message_is_done_when_every_recipient_is():
+    message = Message(1, "s@x.test", [Recipient("a@x.test"), Recipient("b@x.test")], 0.0)
+    assert not message.is_done()
+    message.recipients[1].done = True
+    assert not message.is_done()
+    message.recipients[0].done = True
+    assert message.is_done()

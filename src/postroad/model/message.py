@@ -93,6 +93,7 @@ class Message:
         "eight_bit",
         "envid",
         "held",
+        "id",
         "key",
         "owner",
         "recipients",
@@ -105,6 +106,7 @@ class Message:
 
     def __init__(self, key: int, sender: str, recipients: list[Recipient], arrival: float, content: Content | None = None) -> None:  # fmt: skip  # noqa: E501
         self.key = key
+        self.id = f"{key:015X}"  # the queue id; every line of the log has it
         self.sender = sender
         self.recipients = recipients
         self.arrival = arrival
@@ -121,10 +123,12 @@ class Message:
         self.warned = False  # the delay notice was sent
         self.owner = ""  # who has the lease
 
-    @property
-    def id(self) -> str:
-        """Return the queue id."""
-        return f"{self.key:015X}"
+    def is_done(self) -> bool:
+        """Return whether no recipient needs delivery any more."""
+        for recipient in self.recipients:  # noqa: SIM110 - all() would make a generator for each message
+            if not recipient.done:
+                return False
+        return True
 
     def open_recipients(self) -> list[Recipient]:
         """Return the recipients that still need delivery."""

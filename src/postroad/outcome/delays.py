@@ -17,6 +17,7 @@ def _digits(value: float, digits: int) -> str:
 
 
 #: Most delays are short, and every line has five of them.
+_BRIEF = 0.995
 _SHORT = [_digits(hundredths / 100, 2) for hundredths in range(101)]
 
 
@@ -27,6 +28,28 @@ def seconds(value: float, digits: int = 2) -> str:
     """
     if value <= 0:
         return "0"
-    if value < 0.995 and digits == 2:
+    if value < _BRIEF and digits == 2:
         return _SHORT[int(value * 100 + 0.5)]
     return _digits(value, digits)
+
+
+def fields(total: float, before: float, waited: float, setup: float, transfer: float, digits: int = 2) -> str:
+    """Return ``delay=TOTAL, delays=BEFORE/WAITED/SETUP/TRANSFER``, each as ``seconds`` prints it."""
+    if (
+        digits == 2
+        and 0 <= total < _BRIEF
+        and 0 <= before < _BRIEF
+        and 0 <= waited < _BRIEF
+        and 0 <= setup < _BRIEF
+        and 0 <= transfer < _BRIEF
+    ):
+        short = _SHORT
+        return (
+            f"delay={short[int(total * 100 + 0.5)]}, delays={short[int(before * 100 + 0.5)]}/"
+            f"{short[int(waited * 100 + 0.5)]}/{short[int(setup * 100 + 0.5)]}/"
+            f"{short[int(transfer * 100 + 0.5)]}"
+        )
+    return (
+        f"delay={seconds(total, digits)}, delays={seconds(before, digits)}/{seconds(waited, digits)}/"
+        f"{seconds(setup, digits)}/{seconds(transfer, digits)}"
+    )

@@ -7,6 +7,7 @@ the recipients, and decided what follows: leave the queue, wait and try again, o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from postroad.base import tasks
 from postroad.base.clock import Clock
@@ -62,16 +63,19 @@ class AttemptOutcomes:
     def report(self, job: Job) -> None:
         """Log each outcome and note it on the recipient and on the attempt."""
         attempt = job.attempt
+        if attempt is None:
+            return
         for recipient, outcome in zip(job.recipients, job.outcomes, strict=True):
-            if outcome is None or attempt is None:
+            if outcome is None:
                 continue
-            soft = self._soft and outcome.status[0] == "5"
+            digit = outcome.status[0]
+            soft = self._soft and digit == "5"
             self._delivery_log.line(job, recipient, outcome, soft=soft)
-            if outcome.status[0] == "2":
+            if digit == "2":
                 recipient.done = True
-                if success_wanted(recipient, outcome):
+                if recipient.notify and success_wanted(recipient, outcome):
                     attempt.succeeded.append((recipient, outcome))
-            elif outcome.status[0] == "5" and not soft:
+            elif digit == "5" and not soft:
                 attempt.failed.append((recipient, outcome))
             else:
                 recipient.status = "4" + outcome.status[1:]
@@ -83,7 +87,7 @@ class AttemptOutcomes:
     def finish(self, attempt: Attempt, then: Done) -> None:
         """Settle the message.  ``then`` gets the notices that were queued with it."""
         message = attempt.message
-        if not attempt.failed and not attempt.succeeded and all(r.done for r in message.recipients):
+        if not attempt.failed and not attempt.succeeded and message.is_done():
             self._settle(attempt, [], then)
             return
         now = self._clock.now()
@@ -140,20 +144,23 @@ class AttemptOutcomes:
     def _settle(self, attempt: Attempt, notices: list[Message], then: Done) -> None:
         message = attempt.message
         queued = [*notices, *attempt.new_messages]
-        now = self._clock.now()
-        due = now if attempt.interrupted else now + self._back_off(now - message.arrival)
-
-        def written(error: BaseException | None) -> None:
-            if error is not None:
-                # The lease was lost, or the store gave up: another attempt will follow, nothing is gone.
-                self._log.warning("qmgr", f"{message.id}: cannot be settled: {error}")
-                then([])
-                return
-            if all(recipient.done for recipient in message.recipients):
-                self._log.emit(REMOVED, message.id)
-            then(queued)
-
+        due = attempt.wall  # of no use to a message that is done
+        if not message.is_done():
+            due = self._clock.now()
+            if not attempt.interrupted:
+                due += self._back_off(due - message.arrival)
+        written = partial(self._written, message, queued, then)
         self._store.settle(Settlement(message, due, queued), written)
+
+    def _written(self, message: Message, queued: list[Message], then: Done, error: BaseException | None) -> None:  # fmt: skip  # noqa: E501
+        if error is not None:
+            # The lease was lost, or the store gave up: another attempt will follow, nothing is gone.
+            self._log.warning("qmgr", f"{message.id}: cannot be settled: {error}")
+            then([])
+            return
+        if message.is_done():
+            self._log.emit(REMOVED, message.id)
+        then(queued)
 
 
 def _last(recipient: Recipient) -> Outcome:

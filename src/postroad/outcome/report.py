@@ -9,7 +9,7 @@ from postroad.base.log import Event, Log
 from postroad.model.job import Job
 from postroad.model.message import Recipient
 from postroad.model.outcome import Outcome
-from postroad.outcome.delays import seconds
+from postroad.outcome.delays import fields
 
 DELIVERY = Event(
     "PROGRAM",
@@ -32,11 +32,10 @@ class DeliveryLog:
     def line(self, job: Job, recipient: Recipient, outcome: Outcome, *, soft: bool = False) -> None:
         """Note what became of one recipient; ``soft``: soft_bounce keeps it from bouncing."""
         attempt = job.attempt
-        program, log = self._programs.get(job.transport, (None, self._log))
+        program, log = self._programs.get(job.transport) or ("error", self._log)
         steady = self._clock.steady()
         entered = attempt.entered if attempt is not None else steady
         before = attempt.wall - job.message.arrival if attempt is not None else 0.0
-        digits = self._digits
         waited = job.begun - entered
         transfer = outcome.transfer or max(0.0, steady - job.begun - outcome.setup)
         total = max(0.0, before) + steady - entered
@@ -50,9 +49,8 @@ class DeliveryLog:
             status, word = "4" + status[1:], "SOFTBOUNCE"
         reused = f", conn_use={outcome.reused}" if outcome.reused > 1 else ""
         log.line(
-            program or "error",
+            program,
             f"{job.message.id}: to=<{recipient.address}>{origin}, relay={outcome.relay}{reused}, "
-            f"delay={seconds(total, digits)}, delays={seconds(before, digits)}/{seconds(waited, digits)}/"
-            f"{seconds(outcome.setup, digits)}/{seconds(transfer, digits)}, dsn={status}, "
+            f"{fields(total, before, waited, outcome.setup, transfer, self._digits)}, dsn={status}, "
             f"status={word} ({outcome.text})",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from postroad.model.message import Content, Message
+from postroad.model.message import Content
 from postroad.model.ports import Then
 
 #: key, due, owner, held, envelope: a row of the table ``message``
@@ -33,11 +33,3 @@ class Change:
         self.retry: tuple[float, bytes, int] | None = None
         self.progress: tuple[bytes, int] | None = None
         self.lasting = False
-
-
-def all_done(message: Message) -> bool:
-    """Return whether no recipient needs delivery any more."""
-    for recipient in message.recipients:  # noqa: SIM110 - all() would make a generator for each message
-        if not recipient.done:
-            return False
-    return True

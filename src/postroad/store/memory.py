@@ -12,7 +12,6 @@ from postroad.base.clock import Clock
 from postroad.base.errors import StoreUnavailable
 from postroad.model.message import Content, Message, Text
 from postroad.model.ports import Settlement, Spool, Then
-from postroad.store.change import all_done
 from postroad.store.envelope import pack
 from postroad.store.row import message_of
 
@@ -66,7 +65,7 @@ class MemoryStore:
         if row is None or row.owner != self.owner:
             then(LookupError(f"{message.id} is not leased to {self.owner}"))
             return
-        if all_done(message) or row.deleted:
+        if message.is_done() or row.deleted:
             del self._rows[message.key]
         else:
             row.envelope, row.owner = pack(message), ""

@@ -19,7 +19,7 @@ from postroad.base.log import Event, Log
 from postroad.model.message import Content, Message
 from postroad.model.ports import Settlement, Spool, Then
 from postroad.store.body import FileContent
-from postroad.store.change import Change, all_done
+from postroad.store.change import Change
 from postroad.store.envelope import pack
 from postroad.store.reader import ShardReader
 from postroad.store.shard import Shard
@@ -95,7 +95,7 @@ class SqliteStore:
         change = Change(then)
         change.lasting = True
         try:
-            if all_done(message):
+            if message.is_done():
                 change.done = key
             else:
                 change.retry = (settlement.due, pack(message), key)
