@@ -23,7 +23,9 @@ def test_a_second_server_on_the_same_queue_is_refused_with_the_pid(tmp_path):
         "import sys, time; from postroad.app import ground; ground.lock(sys.argv[1]); "
         "print('held', flush=True); sys.stdin.read()"
     )
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
         assert other.stdout.readline() == b"held\n"
         assert ground.running_pid(str(tmp_path)) == other.pid
         with pytest.raises(ground.AlreadyRunning, match=f"process {other.pid}") as caught:
@@ -60,4 +62,7 @@ def test_dropping_is_for_good():
 
 def test_a_user_who_is_not_root_is_the_owner():
     code = "import os; os.geteuid() or os.setuid(65534); from postroad.app import ground; print(ground.owner_of('nosuch').uid == os.geteuid())"
-    assert "True" in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout or os.geteuid() == 0
+    assert (
+        "True" in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+        or os.geteuid() == 0
+    )

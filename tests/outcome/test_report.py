@@ -36,3 +36,11 @@ def test_each_fate_has_its_word():
 
 def test_what_no_agent_said_is_said_by_error():
     assert line(Outcome("4.0.0", "x"), transport="nosuch").startswith("error: ")
+
+
+def test_an_original_address_that_differs_in_case_alone_is_not_said():
+    assert "orig_to" not in line(Outcome("2.0.0", "x"), original="R@Y")
+
+
+def test_what_soft_bounce_keeps_is_a_deferral_in_its_code_too():
+    assert "dsn=4.1.1, status=SOFTBOUNCE (" in line(Outcome("5.1.1", "x"), soft=True)

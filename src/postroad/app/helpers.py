@@ -71,7 +71,8 @@ class MailboxHelper:
             stdin=subprocess.DEVNULL,
         )
         theirs.close()
-        # Kept open for the channel to send; the next start, or stop, closes it.
+        # Kept open for the channel to send; the next look closes it, so that an end of the worker's is
+        # the only one.
         self._ends[number] = ours
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_LOOK_EVERY, self._look)
@@ -89,6 +90,9 @@ class MailboxHelper:
                 process.wait(_END_TIME)
 
     def _look(self) -> None:
+        for end in self._ends.values():
+            end.close()
+        self._ends.clear()
         self._leaving = [process for process in self._leaving if process.poll() is None]
         for number, process in list(self._processes.items()):
             status = process.poll()

@@ -1,0 +1,84 @@
+"""Which agent a service of master.cf becomes, and mail that one agent passes on to another."""
+
+import pytest
+
+from app.texts import config_of
+from postroad.app.build import build
+from postroad.delivery.mailbox.ends import DiscardAgent, ErrorAgent, RetryAgent, WaitingAgent
+from postroad.delivery.mailbox.local import LocalAgent
+from postroad.delivery.mailbox.virtual import VirtualAgent
+from postroad.delivery.smtp.agent import SmtpAgent
+from postroad.model.job import Job
+from postroad.model.message import Message, Recipient, Text
+from postroad.model.outcome import Outcome
+
+MASTER = """\
+slow unix - - n - 1 smtp
+lmtp unix - - n - - lmtp
+virtual unix - n n - - virtual
+local unix - n n - - local
+discard unix - - n - - discard
+retry unix - - n - - error
+secret unix - - n - - smtp -o smtp_tls_security_level=encrypt
+other unix - - n - - pipe argv=/bin/true
+"""
+
+
+async def test_the_program_of_a_service_decides(core):
+    agents = {name: lanes.agent for name, lanes in build(config_of("", MASTER), core).transports.items()}
+    kinds = {
+        "smtp": SmtpAgent, "slow": SmtpAgent, "lmtp": SmtpAgent, "virtual": VirtualAgent, "local": LocalAgent,
+        "discard": DiscardAgent, "error": ErrorAgent, "retry": RetryAgent, "secret": WaitingAgent,
+    }  # fmt: skip
+    assert {name: type(agent) for name, agent in agents.items()} == kinds
+
+
+class Agent:
+    def __init__(self, fails=False):
+        self.jobs = []
+        self.fails = fails
+
+    def deliver(self, job, report):
+        self.jobs.append((job.transport, job.nexthop))
+        if self.fails:
+            raise RuntimeError("a defect")
+        job.all(Outcome("2.0.0", "delivered"))
+        report(job)
+
+    async def close(self):
+        pass
+
+
+def passed(core, place, agent=None):
+    """Let the smtp agent pass a job on to ``place``; returns it, when it has reported."""
+    stages = build(config_of("best_mx_transport = local\n", MASTER), core)
+    if agent is not None:
+        stages.transports["local"].agent = agent
+    job = Job(Message(1, "s@x", [], 0.0), [Recipient("r@x")], "smtp", "x.example", Text(b""))
+    reports = []
+    pass_on = stages.transports["smtp"].agent._pass_on
+    pass_on(job, place, reports.append)
+    assert reports == [job]
+    return job
+
+
+@pytest.mark.parametrize(("place", "nexthop"), [("local", "x.example"), ("local:there", "there")])
+async def test_a_job_is_passed_on_and_logged_as_who_delivered_it(core, place, nexthop):
+    agent = Agent()
+    job = passed(core, place, agent)
+    assert agent.jobs == [("local", nexthop)]
+    assert job.transport == "local"
+    assert job.outcomes[0].status == "2.0.0"
+
+
+async def test_a_transport_that_is_not_there_defers(core):
+    assert passed(core, "nosuch").outcomes[0].status == "4.3.0"
+
+
+async def test_a_transport_that_would_pass_on_to_itself_loops(core):
+    assert passed(core, "smtp").outcomes[0].status == "5.4.6"
+
+
+async def test_a_defect_of_the_other_agent_defers(core):
+    job = passed(core, "local", Agent(fails=True))
+    assert job.outcomes[0].text == "unknown mail transport error"
