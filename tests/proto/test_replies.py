@@ -107,6 +107,14 @@ def test_a_line_without_end_is_too_much_and_never_kept():
         parser.next()
 
 
+def test_who_said_too_much_is_given_up_once():
+    parser = ReplyParser()
+    parser.feed(b"250 " + b"y" * 2 * REPLY_LIMIT)
+    with pytest.raises(GarbledReply):
+        parser.next()
+    assert parser.next() is None
+
+
 def test_control_and_direction_characters_are_question_marks():
     assert printable("a\u202eb\u2028c\x85".encode()) == "a?b?c?"
 

@@ -142,6 +142,7 @@ class ReplyParser:
     def _count(self, size: int, line: bytes) -> None:
         self._size += size
         if self._size > REPLY_LIMIT:
+            self._buffer = b""  # else who asks until there is no more would ask for ever
             raise GarbledReply(printable(line[:100]))
 
     def _keep(self, line: bytes) -> None:
