@@ -16,6 +16,14 @@ from postroad.scheduler.scheduler import Scheduler
 from postroad.scheduler.transport import TransportLanes
 
 
+@pytest.fixture(autouse=True, params=["the short way", "the long way"])
+def _way(request, monkeypatch):
+    """Everything here is true of mail whose route is remembered and that need not wait, and of other mail."""
+    if request.param == "the long way":
+        monkeypatch.setattr(FakeRouter, "remembered", lambda *_: None)
+        monkeypatch.setattr(TransportLanes, "is_free", lambda *_: False)
+
+
 class FakeRouter:
     def __init__(self):
         self.broken = set()
@@ -23,6 +31,11 @@ class FakeRouter:
     async def route(self, address, sender=""):
         if address in self.broken:
             raise RuntimeError("table is away")
+        return Route("smtp", address.partition("@")[2], address, AddressClass.DEFAULT)
+
+    def remembered(self, address):
+        if address in self.broken:
+            return None
         return Route("smtp", address.partition("@")[2], address, AddressClass.DEFAULT)
 
 
@@ -441,6 +454,7 @@ async def test_an_address_that_is_being_routed_when_the_server_stops_is_not_trie
         return await route(address, sender)
 
     w.router.route = slow
+    w.router.remembered = lambda _address: None
     w.message(1)
     stopping = asyncio.ensure_future(w.scheduler.drain(5))
     await asyncio.sleep(0)

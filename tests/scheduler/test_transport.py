@@ -121,3 +121,22 @@ def test_new_settings_narrow_the_windows_that_exist():
     settings = settings_of([model_params, scheduler_params], default_destination_concurrency_limit="2")
     transport.configure(transport.agent, settings, 0, 1)
     assert lane.window.size == 2
+
+
+def test_a_lane_is_free_while_nobody_waits_before_it_and_it_may_begin_a_job():
+    transport = lanes(process_limit=2, default_destination_recipient_limit="3")
+    lane = transport.lane("a", 0.0)
+    assert transport.is_free(lane, 0.0)
+    assert transport.carries_at_once([Recipient("r@a")] * 3)
+    assert not transport.carries_at_once([Recipient("r@a")] * 4)
+    for name, value in (("active", 2), ("dispatching", True)):
+        setattr(transport, name, value)
+        assert not transport.is_free(lane, 0.0)
+        setattr(transport, name, 0)
+    for name, value in (("busy", lane.window.size), ("dead", Outcome("4.4.1", "x")), ("not_before", 1.0)):
+        former = getattr(lane, name)
+        setattr(lane, name, value)
+        assert not transport.is_free(lane, 0.5)
+        setattr(lane, name, former)
+    put(transport, "b")
+    assert not transport.is_free(lane, 0.0)

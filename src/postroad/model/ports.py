@@ -200,6 +200,10 @@ class Router(Protocol):
         """Return transport and next hop."""
         ...
 
+    def remembered(self, address: str) -> Route | None:
+        """Return what ``route`` would, if that is known without looking, whoever the sender is."""
+        ...
+
 
 class Agent(Protocol):
     """Delivers jobs.  Never raises for what a peer does, never touches the queue."""

@@ -119,7 +119,7 @@ class Router:
         self._allow_minus = settings[ALLOW_MIN_USER]
         self._double_bounce = settings[DOUBLE_BOUNCE_SENDER].lower() + "@"
         fixed = not (self._table or self._relocated or self._transports or self._relayhosts)
-        self._domains: dict[str, Resolution] | None = {} if fixed and self._classes.fixed else None
+        self._domains: dict[str, Route] | None = {} if fixed and self._classes.fixed else None
 
     def _maps(self, settings: Settings, context: TableContext, param: Param[tuple[str, ...]]) -> Maps:
         specs = settings[param]
@@ -131,6 +131,11 @@ class Router:
     async def route(self, address: str, sender: str = "") -> Route:
         """Return where an address (internal form, rewritten) goes; TableUnavailable: could not look."""
         return self._queued(await self.resolve(address, sender))
+
+    def remembered(self, address: str) -> Route | None:
+        """Return what ``route`` would, if no table can change it and its domain was asked for before."""
+        resolution = self._recall(address)
+        return None if resolution is None else self._queued(resolution)
 
     async def classify(self, address: str) -> AddressClass:
         """Return the class of an address."""
@@ -162,20 +167,28 @@ class Router:
 
     async def resolve(self, address: str, sender: str = "") -> Resolution:
         """Return the route alone, as smtpd's checks of recipients want it."""
-        domains = self._domains
-        if domains is None:
-            return await self._resolve(address, sender)
+        resolution = self._recall(address)
+        if resolution is not None:
+            return resolution
+        resolution = await self._resolve(address, sender)
         local, _, domain = address.rpartition("@")
         plain = local and not _OPERATORS.search(local)
-        known = domains.get(domain) if plain else None
-        if known is not None:
-            return Resolution(known.route._replace(recipient=address), valid=True)
-        resolution = await self._resolve(address, sender)
-        if plain and resolution.valid and resolution.route.recipient == address:
+        domains = self._domains
+        if domains is not None and plain and resolution.valid and resolution.route.recipient == address:
             if len(domains) >= _CACHED:
                 domains.clear()
-            domains[domain] = resolution
+            domains[domain] = resolution.route
         return resolution
+
+    def _recall(self, address: str) -> Resolution | None:
+        """Return the resolution of a plain address in a domain that is remembered."""
+        if not self._domains:
+            return None
+        local, _, domain = address.rpartition("@")
+        route = self._domains.get(domain)
+        if route is None or not local or "%" in local or "!" in local or "@" in local:
+            return None
+        return Resolution(Route(route.transport, route.nexthop, address, route.address_class), valid=True)
 
     async def _resolve(self, address: str, sender: str) -> Resolution:
         resolved = await self._resolver.resolve(address)

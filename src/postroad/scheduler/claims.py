@@ -9,7 +9,7 @@ from postroad.base import tasks
 from postroad.base.clock import Clock
 from postroad.base.log import Log
 from postroad.model.message import Message
-from postroad.model.ports import Store
+from postroad.model.ports import Settlement, Store
 
 _MOST = 200  # messages leased at a time
 
@@ -46,6 +46,12 @@ class Claims:
         if self.wanted and not self._claiming:
             self._claim()
 
+    def put_back(self, message: Message) -> None:
+        """Leave a message to a later claim: more is accepted than can be delivered."""
+        message.content = None
+        self.wanted = True
+        self._store.settle(Settlement(message, message.arrival), _written)
+
     def stop(self) -> None:
         """Take nothing more."""
         self._stopped = True
@@ -73,3 +79,7 @@ class Claims:
             self.wanted = True  # there may be more; go on as soon as there is room
             if self._room() > 0:
                 asyncio.get_running_loop().call_soon(self._claim)
+
+
+def _written(_error: BaseException | None) -> None:
+    """Nobody waits for a message that was put back: the next claim will tell."""

@@ -20,11 +20,12 @@ from postroad.model.job import Attempt, Job
 from postroad.model.message import Message, Recipient, Text
 from postroad.model.outcome import Outcome
 from postroad.model.params import MINIMAL_BACKOFF_TIME, QUEUE_RUN_DELAY, RECIPIENT_DELIMITER
-from postroad.model.ports import Outcomes, Router, Settlement, Store
+from postroad.model.ports import Outcomes, Router, Store
 from postroad.model.route import Route
 from postroad.scheduler.claims import Claims
 from postroad.scheduler.lane import Lane
 from postroad.scheduler.params import ACTIVE_LIMIT, DEFAULT_FILTER_NEXTHOP, DEFER_TRANSPORTS
+from postroad.scheduler.refusals import SILENT, suspended, unroutable
 from postroad.scheduler.transport import TransportLanes
 
 ACTIVE = Event("qmgr", "%s: from=<%s>, size=%d, nrcpt=%d (queue active)", "A message is being delivered.")
@@ -50,7 +51,6 @@ class Scheduler:
         self._clock = clock
         self._active: dict[int, Attempt] = {}
         self._memory = 0
-        self._dispatching: set[str] = set()
         self._claims = Claims(store, clock, log, self._room, self.add)
         self._stopping = False
         self._idle: asyncio.Event | None = None
@@ -96,7 +96,7 @@ class Scheduler:
         if self._stopping or message.held:
             return  # the lease goes back when the store closes
         if self._room() <= 0:
-            self._put_back(message)
+            self._claims.put_back(message)
             return
         wall = self._clock.now()
         attempt = Attempt(message, self._clock.steady(), wall)
@@ -118,6 +118,10 @@ class Scheduler:
             self._filter(attempt, recipients, message.attributes["content_filter"])
             return
         if len(recipients) == 1:
+            route = self._router.remembered(recipients[0].address)
+            if route is not None:
+                self._routed(attempt, recipients, route, None)
+                return
             tasks.start(
                 self._router.route(recipients[0].address, message.sender),
                 lambda route, error: self._routed(attempt, recipients, route, error),
@@ -126,12 +130,6 @@ class Scheduler:
             tasks.start(
                 self._route_all(attempt, recipients), lambda _none, error: self._all_routed(attempt, error)
             )
-
-    def _put_back(self, message: Message) -> None:
-        """Leave a message to a later claim: more is accepted than can be delivered."""
-        message.content = None
-        self._claims.wanted = True
-        self._store.settle(Settlement(message, message.arrival), _written)
 
     def _abandon(self, attempt: Attempt, recipients: Sequence[Recipient]) -> None:
         """Return a message that an operator has expired: no attempt is made."""
@@ -145,7 +143,7 @@ class Scheduler:
     def _routed(self, attempt: Attempt, recipients: Sequence[Recipient], route: Route | None, error: BaseException | None) -> None:  # fmt: skip  # noqa: E501
         attempt.pending += 1  # so that it is not finished while it is being laid out
         if route is None:
-            self._refuse(attempt, recipients, "error", "", _unroutable(error))
+            self._refuse(attempt, recipients, "error", "", unroutable(error))
         else:
             self._place(attempt, route.transport, route.nexthop, recipients)
         self._one_done(attempt)
@@ -172,7 +170,7 @@ class Scheduler:
             try:
                 route = await self._router.route(recipient.address, attempt.message.sender)
             except Exception as error:  # noqa: BLE001 - any failure to look defers this recipient alone
-                self._refuse(attempt, [recipient], "error", "", _unroutable(error))
+                self._refuse(attempt, [recipient], "error", "", unroutable(error))
                 continue
             places.setdefault((route.transport, route.nexthop), []).append(recipient)
         for (transport, nexthop), group in places.items():
@@ -205,12 +203,22 @@ class Scheduler:
                 self._put(transport, lane, attempt, [recipient], now)
         else:
             self._put(transport, transport.lane(nexthop, now), attempt, recipients, now)
-        self._dispatch(transport)
+        if transport.round:
+            self._dispatch(transport)
 
     def _put(self, transport: TransportLanes, lane: Lane, attempt: Attempt, recipients: Sequence[Recipient], now: float) -> None:  # fmt: skip  # noqa: E501
+        if transport.is_free(lane, now) and transport.carries_at_once(recipients):
+            # As if it were put into the lane and dispatched: nobody waits whose turn is before.
+            attempt.pending += 1
+            transport.dispatching = True
+            try:
+                self._begin(transport, lane, attempt, recipients, now)
+            finally:
+                transport.dispatching = False
+            return
         if lane.dead is not None:
             if lane.dead_until > now:
-                self._refuse(attempt, recipients, "retry", lane.nexthop, _suspended(lane.dead))
+                self._refuse(attempt, recipients, "retry", lane.nexthop, suspended(lane.dead))
                 return
             lane.revive()
         transport.put(lane, attempt, recipients)
@@ -234,21 +242,21 @@ class Scheduler:
 
     def _dispatch(self, transport: TransportLanes) -> None:
         """Begin every job that may begin.  An agent that reports at once does not recurse."""
-        if transport.name in self._dispatching:
+        if transport.dispatching:
             return
-        self._dispatching.add(transport.name)
+        transport.dispatching = True
         try:
             while transport.has_room:
                 now = self._clock.steady()
                 lane = transport.next_lane(now)
                 if lane is None:
                     return
-                self._begin(transport, lane, now)
+                attempt, recipients = lane.take()
+                self._begin(transport, lane, attempt, recipients, now)
         finally:
-            self._dispatching.discard(transport.name)
+            transport.dispatching = False
 
-    def _begin(self, transport: TransportLanes, lane: Lane, now: float) -> None:
-        attempt, recipients = lane.take()
+    def _begin(self, transport: TransportLanes, lane: Lane, attempt: Attempt, recipients: Sequence[Recipient], now: float) -> None:  # fmt: skip  # noqa: E501
         message = attempt.message
         content = message.content
         job = Job(
@@ -258,7 +266,8 @@ class Scheduler:
         job.begun = now
         lane.busy += 1
         transport.active += 1
-        transport.wake(lane)
+        if lane.waiting:
+            transport.wake(lane)
         # The agent may change where the job says it goes (best_mx_transport); the lane is this one.
         reported = partial(self._reported, transport, lane)
         try:
@@ -285,7 +294,8 @@ class Scheduler:
         attempt = job.attempt
         if attempt is None:
             return  # it has reported already
-        job.all(_SILENT)
+        if None in job.outcomes:
+            job.all(SILENT)
         transport.active -= 1
         lane.busy -= 1
         if job.site_failure is None:
@@ -297,29 +307,32 @@ class Scheduler:
             self._declare_dead(lane, job.site_failure)
         if transport.rate_delay:
             self._rest(transport, lane)
-        transport.wake(lane)
+        if lane.waiting:
+            transport.wake(lane)
         self._outcomes.report(job)
         job.attempt = None
-        attempt.new_messages += job.new_messages
+        if job.new_messages:
+            attempt.new_messages += job.new_messages
         if attempt.pending > 1 and not attempt.new_messages and not attempt.succeeded and not attempt.failed:
             # Others of its recipients may take long.  What still has to be queued with the settlement
             # (forwards, notices) keeps its recipients open until then.
             self._store.progress(attempt.message)
         self._one_done(attempt)
-        self._dispatch(transport)
+        if transport.round:
+            self._dispatch(transport)
 
     def _declare_dead(self, lane: Lane, outcome: Outcome) -> None:
         lane.dead = outcome
         lane.dead_until = self._clock.steady() + self._dead_time
-        suspended = _suspended(outcome)
+        refusal = suspended(outcome)
         for attempt, recipients in lane.drain():
-            self._refuse(attempt, recipients, "retry", lane.nexthop, suspended)
+            self._refuse(attempt, recipients, "retry", lane.nexthop, refusal)
             self._one_done(attempt)
 
     def _one_done(self, attempt: Attempt) -> None:
         attempt.pending -= 1
         if attempt.pending == 0:
-            self._outcomes.finish(attempt, lambda notices: self._finished(attempt, notices))
+            self._outcomes.finish(attempt, partial(self._finished, attempt))
 
     def _finished(self, attempt: Attempt, notices: Sequence[Message]) -> None:
         message = attempt.message
@@ -380,19 +393,3 @@ class Scheduler:
 
 
 _NOTHING = Text(b"")  # stands for a content that is not needed
-_SILENT = Outcome("4.3.0", "delivery agent did not report this recipient")
-
-
-def _written(_error: BaseException | None) -> None:
-    """Nobody waits for a message that was put back: the next claim will tell."""
-
-
-def _unroutable(error: BaseException | None) -> Outcome:
-    return Outcome("4.3.0", f"address resolver failure: {error}" if error else "address resolver failure")
-
-
-def _suspended(outcome: Outcome) -> Outcome:
-    text = outcome.text
-    said = f"delivery temporarily suspended: {text}"
-    status = outcome.status if outcome.status[0] == "4" else "4" + outcome.status[1:]
-    return Outcome(status, said, "none", remote=outcome.remote, reply=outcome.reply)

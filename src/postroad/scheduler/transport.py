@@ -39,6 +39,7 @@ class TransportLanes:
         self.lanes: dict[str, Lane] = {}
         self.round: deque[Lane] = deque()  # lanes with work that may begin
         self.active = 0
+        self.dispatching = False  # its jobs are being begun: one that is reported at once waits
         self._most = _IDLE_LANES
         self.configure(agent, settings, process_limit, share)
 
@@ -88,6 +89,20 @@ class TransportLanes:
         if not lane.ready and lane.waiting and lane.busy < lane.window.size:
             lane.ready = True
             self.round.append(lane)
+
+    def is_free(self, lane: Lane, now: float) -> bool:
+        """Return whether a job for this lane may begin now, before any that waits."""
+        return (
+            not (self.round or self.dispatching or lane.waiting)
+            and lane.busy < lane.window.size
+            and (not self.process_limit or self.active < self.process_limit)
+            and lane.dead is None
+            and lane.not_before <= now
+        )
+
+    def carries_at_once(self, recipients: Sequence[Recipient]) -> bool:
+        """Return whether recipient_limit lets one job have all of these."""
+        return not self.recipient_limit or len(recipients) <= self.recipient_limit
 
     @property
     def has_room(self) -> bool:
