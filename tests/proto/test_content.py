@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postroad.proto.content import ContentReader
+from postroad.proto.content import ContentReader, is_clean
 from postroad.proto.options import BareNewline
 
 ODD = st.lists(
@@ -55,6 +55,40 @@ def cut(data, places):
 @settings(max_examples=400)
 def test_however_the_bytes_are_cut_it_reads_what_a_reader_of_lines_reads(data, mode, places):
     assert read(cut(data, places), mode) == by_lines(data, mode)
+
+
+CLEAN = st.lists(
+    st.sampled_from([b"a\r\n", b"\r\n", b".", b">", b"From ", b" ", b"\0\xff", b"\r\n.\r\n"]), max_size=8
+).map(b"".join)
+
+
+@given(CLEAN | ODD, MODES, st.integers(0, 100))
+@settings(max_examples=400)
+def test_a_message_in_one_piece_is_read_like_one_in_two(data, mode, place):
+    data += b"\r\n.\r\n"
+
+    def facts(pieces):
+        reader = ContentReader(mode)
+        text, rest = b"", b""
+        for piece in pieces:
+            if reader.done:
+                rest += piece
+            else:
+                text += reader.feed(piece)
+        assert reader.size == len(text)
+        return (text, reader.rest + rest, reader.done, reader.bare), reader.plain
+
+    whole, plain = facts([data])
+    pieces, plain_in_pieces = facts(cut(data, [place]))
+    assert whole == pieces
+    assert plain >= plain_in_pieces  # a cut may hide it
+
+
+@pytest.mark.parametrize("line_ends", list(itertools.product([b"\r", b"\n", b"x", b"\0"], repeat=4)))
+def test_clean_text_has_cr_and_lf_only_together(line_ends):
+    text = b"".join(line_ends)
+    pairs = text.count(b"\r\n")
+    assert is_clean(text) == (text.count(b"\r") == text.count(b"\n") == pairs)
 
 
 @pytest.mark.parametrize("mode", [BareNewline.ALLOW, BareNewline.NORMALIZE])
