@@ -200,6 +200,7 @@ class Server:
         if self._core.writers is not None:
             await self._core.writers.close()
         await self._core.store.close()
+        self._submit.close()
         if self._flusher is not None:
             self._flusher.cancel()
         self.log.sink.flush()
