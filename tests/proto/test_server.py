@@ -43,6 +43,10 @@ def test_byte_by_byte_is_the_same_too():
     assert outcome([DIALOGUE[i : i + 1] for i in range(len(DIALOGUE))]) == outcome([DIALOGUE])
 
 
+def test_so_is_line_by_line_as_clients_send_it():
+    assert outcome(DIALOGUE.splitlines(keepends=True)) == outcome([DIALOGUE])
+
+
 @given(st.lists(st.integers(0, len(DIALOGUE)), max_size=6))
 def test_nor_does_it_matter_when_answers_come(places):
     marks = [0, *sorted(set(places)), len(DIALOGUE)]
@@ -56,6 +60,16 @@ def test_nor_does_it_matter_when_answers_come(places):
             talk.server.answer(QUEUED if talk.hooks.asked[-1][0] == "message" else None)
             said += talk.said()
     assert said == outcome([DIALOGUE])[0]
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r\r\n"])
+def test_a_command_is_looked_at_once_its_line_has_its_end(talk, end):
+    for command in ["MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>", "DATA"]:
+        talk.server.feed(command.encode())
+        assert not talk.server.out
+        talk.server.feed(end.encode())
+        assert len(talk.server.out) == 1
+        assert talk.server.out.pop()[:3] in (b"250", b"354")
 
 
 def test_nothing_is_looked_at_while_an_answer_is_outstanding(talk):

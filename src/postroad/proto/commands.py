@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from postroad.model.message import Recipient
@@ -37,39 +37,49 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 #: MAIL and RCPT as nearly every client sends them: these need none of the general address parser.
 _QUICK = re.compile(
     rb"(?:(MAIL) FROM|RCPT TO):<(?:((?!-)[A-Za-z0-9!#$&'*+/=?^_`{|}~%.-]+@([A-Za-z0-9.-]+)))?>"
-    rb"(?: ([!#-;=?-\[\]-~ ]*))?"
+    rb"(?: ([!#-;=?-\[\]-~ ]*))?(?:\r\n)?"
 )
-_is_domain = functools.lru_cache(4096)(valid_hostname)
-_QUICK_LIMIT = 255  # longer ones take the general way, which looks at the domain's length
+QUICK_LIMIT = 255  # longer lines take the general way, which looks at the domain's length
+_MAIL_VERB, _RCPT_VERB, _DATA_VERB = Verb.MAIL, Verb.RCPT, Verb.DATA
 
 
 def quick(server: ServerSession, line: bytes) -> bool:
-    """Deal with a well-formed MAIL, RCPT or DATA; False when the general way must look at the line."""
-    if line == b"DATA":
-        server.counts[Verb.DATA] += 1
-        server.verb = Verb.DATA
-        server.where = "DATA"
-        if server.in_step(Verb.DATA):
-            server.ask(server.hooks.data(), lambda reply: _data_asked(server, reply))
-        return True
-    if len(line) > _QUICK_LIMIT or line[:5] not in (b"MAIL ", b"RCPT "):
-        return False
+    """Deal with a well-formed MAIL, RCPT or DATA; False when the general way must look at the line.
+
+    The line is no longer than ``QUICK_LIMIT``, and comes with its CRLF or without its line end.
+    """
     match = _QUICK.fullmatch(line)
-    if match is None or server.options.noop_words:
-        return False
-    mail, address, domain, options = match.groups()
-    if not _is_domain(domain.decode()) if address else not mail:
-        return False
-    verb = Verb.MAIL if mail else Verb.RCPT
-    server.counts[verb] += 1
-    server.verb = verb
-    server.where = verb.name
-    if verb is Verb.MAIL and _helo_missing(server):
+    if match is None:
+        if line not in (b"DATA\r\n", b"DATA"):
+            return False
+        server.counts[_DATA_VERB] += 1
+        server.verb = _DATA_VERB
+        server.where = "DATA"
+        if server.in_step(_DATA_VERB):
+            server.ask(server.hooks.data(), partial(_data_asked, server))
         return True
-    if server.in_step(verb):
-        read = _mail_read if mail else _rcpt_read
-        read(server, address.decode() if address else "", options.decode().split() if options else ())
+    mail, address, domain, words = match.groups()
+    if server.options.noop_words or not (_is_domain(domain) if address else mail):
+        return False
+    options = words.decode().split() if words else ()
+    if mail:
+        server.counts[_MAIL_VERB] += 1
+        server.verb = _MAIL_VERB
+        server.where = "MAIL"
+        if not _helo_missing(server) and server.in_step(_MAIL_VERB):
+            _mail_read(server, address.decode() if address else "", options)
+    else:
+        server.counts[_RCPT_VERB] += 1
+        server.verb = _RCPT_VERB
+        server.where = "RCPT"
+        if server.in_step(_RCPT_VERB):
+            _rcpt_read(server, address.decode(), options)
     return True
+
+
+@lru_cache(4096)
+def _is_domain(name: bytes) -> bool:
+    return valid_hostname(name.decode())
 
 
 # -- greeting
@@ -179,7 +189,7 @@ def _mail_read(server: ServerSession, address: str, options: Sequence[str]) -> N
         server.reset()
         server.refuse(_TOO_LARGE)
         return
-    server.ask(server.hooks.mail(), lambda reply: _mail_asked(server, reply))
+    server.ask(server.hooks.mail(), partial(_mail_asked, server))
 
 
 def _take_full_name(server: ServerSession, options: Sequence[str]) -> list[str]:
@@ -236,18 +246,19 @@ def _rcpt_read(server: ServerSession, address: str, words: Sequence[str]) -> Non
         server.overshoot += 1
         server.refuse(_TOO_MANY, error=server.overshoot > options.recipient_overshoot)
         return
+    recipient = Recipient(address, address, notify, orcpt)
+    server.ask(server.hooks.recipient(address), partial(_rcpt_asked, server, recipient))
 
-    def answered(reply: Reply | None) -> None:
-        if reply is not None and not reply.accepts:
-            server.refuse(reply)
-            return
-        recipients.append(Recipient(address, notify=notify, orcpt=orcpt))
-        if not server.opened:
-            server.opened = True
-            server.hooks.open()
-        server.accept(_RCPT_OK)
 
-    server.ask(server.hooks.recipient(address), answered)
+def _rcpt_asked(server: ServerSession, recipient: Recipient, reply: Reply | None) -> None:
+    if reply is not None and not reply.accepts:
+        server.refuse(reply)
+        return
+    server.session.transaction.recipients.append(recipient)
+    if not server.opened:
+        server.opened = True
+        server.hooks.open()
+    server.accept(_RCPT_OK)
 
 
 # -- the message
@@ -257,7 +268,7 @@ def _data(server: ServerSession, found: Sequence[Word]) -> None:
     if len(found) > 1:
         server.refuse(Reply(501, "5.5.4", "Syntax: DATA"))
         return
-    server.ask(server.hooks.data(), lambda reply: _data_asked(server, reply))
+    server.ask(server.hooks.data(), partial(_data_asked, server))
 
 
 def _data_asked(server: ServerSession, reply: Reply | None) -> None:

@@ -13,7 +13,7 @@ class Inbox:
     beginning then, and ``endless`` when the rest does not come to an end.
     """
 
-    __slots__ = ("_at", "_buffer", "_limit", "_line", "_skipped", "bare", "endless", "long")
+    __slots__ = ("_at", "_buffer", "_limit", "_line", "_skipped", "bare", "empty", "endless", "long")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -21,6 +21,7 @@ class Inbox:
         self._at = 0  # what stands before it was taken
         self._line = b""  # the beginning of a line that is too long
         self._skipped = 0
+        self.empty = True  # nothing is kept, not even the beginning of a line that is too long
         self.bare = False  # the last line ended with LF alone
         self.long = b""
         self.endless = False
@@ -32,6 +33,7 @@ class Inbox:
         """Take bytes as they came."""
         self._buffer = data if self._at == len(self._buffer) else self._buffer[self._at :] + data
         self._at = 0
+        self.empty = False
 
     def peek(self, size: int) -> bytes:
         """Return the next bytes and leave them."""
@@ -43,14 +45,17 @@ class Inbox:
         if size < 0:
             data = self._buffer[at:] if at else self._buffer
             self._buffer, self._at = b"", 0
+            self.empty = True
             return data
         data = self._buffer[at : at + size]
         self._at = at + len(data)
+        self.empty = self._at == len(self._buffer)
         return data
 
     def clear(self) -> None:
         """Drop everything."""
         self._buffer, self._at, self._line = b"", 0, b""
+        self.empty = True
 
     def line(self) -> bytes | None:
         """Return the next line without its end, None while it is not complete."""
@@ -60,6 +65,7 @@ class Inbox:
         end = buffer.find(b"\n", at)
         if 0 <= end <= at + limit:
             self._at = end + 1
+            self.empty = end + 1 == len(buffer)
             self.bare = end == at or buffer[end - 1] != 13
             return buffer[at:end].rstrip(b"\r")
         if at:
@@ -79,5 +85,6 @@ class Inbox:
             self.endless = self._skipped > PATIENCE
             return None
         self._at = end + 1
+        self.empty = end + 1 == len(self._buffer)
         line, self._line, self._skipped, self.bare = self._line, b"", 0, False
         return line

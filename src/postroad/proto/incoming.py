@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from postroad.model.reply import Reply
@@ -25,18 +26,18 @@ def new_reader(server: ServerSession, *, dots: bool) -> ContentReader:
     )
 
 
-def read(server: ServerSession) -> bool:
-    """Read what is there of the text behind DATA; False when more must come."""
+def read(server: ServerSession, data: bytes) -> None:
+    """Read text behind DATA; what follows its end goes back to the inbox, which is empty."""
     reader = server.reader
-    if reader is None or not len(server.inbox):
-        return False
-    text = reader.feed(server.inbox.take())
+    if reader is None:
+        return
+    text = reader.feed(data)
     if text:
         take(server, text)
     if reader.done:
-        server.inbox.add(reader.rest)
+        if reader.rest:
+            server.inbox.add(reader.rest)
         complete(server)
-    return reader.done
 
 
 def take(server: ServerSession, text: bytes) -> None:
@@ -77,7 +78,7 @@ def complete(server: ServerSession) -> None:
         return
     server.session.transaction.plain = reader is not None and reader.plain
     server.opened = False  # from here on the hook commits what was opened, or gives it up
-    server.ask(server.hooks.message(server.size), lambda reply: _answer(server, reply))
+    server.ask(server.hooks.message(server.size), partial(_answer, server))
 
 
 def _answer(server: ServerSession, reply: Reply | None) -> None:

@@ -49,8 +49,9 @@ class Verb(IntEnum):
 
 S, V = State, Verb
 
-#: Verbs that the junk limit counts, and verbs that must be the last of a pipelined group (RFC 2920 3.1).
-JUNK = frozenset({V.HELO, V.EHLO, V.RSET, V.NOOP, V.VRFY, V.ETRN})
+#: By verb: whether the junk limit counts it.  Then the verbs that must be the last of a pipelined group
+#: (RFC 2920 3.1).
+JUNK = tuple(verb in {V.HELO, V.EHLO, V.RSET, V.NOOP, V.VRFY, V.ETRN} for verb in Verb)
 LAST_OF_GROUP = frozenset({V.HELO, V.EHLO, V.XCLIENT, V.DATA, V.NOOP, V.VRFY})
 
 _ANYWHERE: dict[Verb, State | None] = {
@@ -97,3 +98,7 @@ OUT_OF_ORDER: dict[State, dict[Verb, Reply]] = {
 }
 for _state in _INSIDE:
     OUT_OF_ORDER[_state] |= {V.ETRN: _ETRN_IN_MAIL, V.XCLIENT: _IN_MAIL, V.XFORWARD: _IN_MAIL}
+
+#: The same by number, as each command looks it up: the next state, and the refusal; None where there is none.
+NEXT = tuple(tuple(ACCEPTED[state].get(verb) for verb in Verb) for state in State)
+REFUSAL = tuple(tuple(OUT_OF_ORDER[state].get(verb) for verb in Verb) for state in State)

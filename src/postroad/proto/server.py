@@ -18,7 +18,7 @@ from postroad.proto import chunks, commands, incoming, words
 from postroad.proto.content import ContentReader
 from postroad.proto.hooks import PENDING, Answer, Hooks, Notice
 from postroad.proto.inbox import Inbox
-from postroad.proto.machine import ACCEPTED, JUNK, LAST_OF_GROUP, OUT_OF_ORDER, State, Verb
+from postroad.proto.machine import JUNK, LAST_OF_GROUP, NEXT, REFUSAL, State, Verb
 from postroad.proto.options import BareNewline, ServerOptions
 
 _HANG_UP = (421, 521)
@@ -31,7 +31,7 @@ class ServerSession:
     __slots__ = (
         "_held", "_later", "_then",
         "accepted", "bare", "chunk", "closed", "counts", "denied", "discards", "errors", "hooks",
-        "improper", "inbox", "junk", "opened", "options", "out", "overshoot", "reader", "refusal",
+        "improper", "inbox", "junk", "opened", "options", "out", "overshoot", "quick", "reader", "refusal",
         "session", "size", "sleeping", "state", "verb", "waiting", "where",
     )  # fmt: skip
 
@@ -67,6 +67,7 @@ class ServerSession:
         self.chunk: chunks.Chunk | None = None
         # input and output that wait
         self.inbox = Inbox(options.line_limit)
+        self.quick = min(commands.QUICK_LIMIT, options.line_limit)  # bytes of a line for ``commands.quick``
         self._later: list[bytes] = []
         self._held: list[bytes] = []
         self._then: Callable[[Reply | None], None] | None = None
@@ -92,6 +93,21 @@ class ServerSession:
         if self.waiting or self.sleeping:
             self._later.append(data)
             return
+        if self.inbox.empty:  # most often what comes is one command, or one message
+            if self.state is State.CONTENT:
+                incoming.read(self, data)
+                self._go_on()
+                return
+            if (
+                self.chunk is None
+                and self.errors < self.options.hard_errors
+                and len(data) <= self.quick
+                and self.state is not State.DENIED
+                and data.endswith(b"\r\n")
+                and commands.quick(self, data)
+            ):
+                self._go_on()
+                return
         self.inbox.add(data)
         self._run()
 
@@ -179,21 +195,22 @@ class ServerSession:
     def accept(self, data: bytes) -> None:
         """The command was accepted: move, count, reply."""
         self.say(data)
-        target = ACCEPTED[self.state][self.verb]
+        verb = self.verb
+        target = NEXT[self.state][verb]
         if target is not None:
             self.state = target
-        self._count(1)
+        self.accepted[verb] += 1
+        if JUNK[verb]:
+            self._count_junk()
 
     def refuse(self, reply: Reply, *, error: bool = True) -> None:
         """The command was refused: reply, count, stay."""
         self.tell(reply)
-        self._count(not error)
-
-    def _count(self, good: int) -> None:
-        verb = self.verb
-        self.errors += 1 - good
-        self.accepted[verb] += good
-        if verb in JUNK:
+        if error:
+            self.errors += 1
+        else:
+            self.accepted[self.verb] += 1
+        if JUNK[self.verb]:
             self._count_junk()
 
     def _count_junk(self) -> None:
@@ -248,14 +265,20 @@ class ServerSession:
     def _resume(self) -> None:
         if not self.closed:
             self._unpack()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Run, unless there is nothing that could be done without further input."""
+        if not self.inbox.empty or self.errors or self.chunk is not None:
             self._run()
 
     def _run(self) -> None:
         """Go through the input as far as it reaches."""
         while not (self.waiting or self.sleeping or self.closed):
             if self.state is State.CONTENT:
-                if not incoming.read(self):
+                if self.inbox.empty:
                     return
+                incoming.read(self, self.inbox.take())
             elif self.chunk is not None and not self.chunk.finished:
                 if not self._chunk(self.chunk):
                     return
@@ -293,7 +316,7 @@ class ServerSession:
             self.tell(refusal)
             self.finish()
             return
-        if self.state is not State.DENIED and commands.quick(self, line):
+        if len(line) <= self.quick and self.state is not State.DENIED and commands.quick(self, line):
             return
         if b"\0" in line:  # smtpd's strings end there
             line = line[: line.index(b"\0")]
@@ -347,7 +370,7 @@ class ServerSession:
 
     def in_step(self, verb: Verb) -> bool:
         """Whether the command may be looked at: its time has come, and nothing came behind it too early."""
-        if len(self.inbox) and not self.improper and not self.options.local:
+        if not self.inbox.empty and not self.improper and not self.options.local:
             # RFC 2920 3.1: some commands end a group; without EHLO there are no groups.
             grouped = self.session.protocol == "ESMTP" and verb not in LAST_OF_GROUP
             if not grouped:
@@ -355,7 +378,7 @@ class ServerSession:
                 if self.options.forbid_pipelining:
                     self.out_of_step()
                     return False
-        refusal = OUT_OF_ORDER[self.state].get(verb)
+        refusal = REFUSAL[self.state][verb]
         if refusal is not None:
             self.refuse(refusal)
             return False
