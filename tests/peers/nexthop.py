@@ -137,3 +137,31 @@ def _content(file: BinaryIO) -> bytes:
             raise ConnectionError("it hung up inside a message")
         lines.append(line.removeprefix(b"."))
     return b"".join(lines)
+
+
+#: Settings that try again each second, and wait for nothing longer than that.
+SHORT = """
+minimal_backoff_time = 1s
+maximal_backoff_time = 1s
+queue_run_delay = 1s
+smtp_connect_timeout = 1s
+smtp_helo_timeout = 1s
+smtp_mail_timeout = 1s
+smtp_rcpt_timeout = 1s
+smtp_data_init_timeout = 1s
+smtp_data_xfer_timeout = 1s
+smtp_data_done_timeout = 1s
+relayhost = [127.0.0.1]:{hop}
+"""
+
+
+def short(peer: NextHop | int, more: str = "") -> str:
+    """Return settings that retry each second and relay to the peer."""
+    port = peer if isinstance(peer, int) else peer.port
+    return SHORT.replace("{hop}", str(port)) + more
+
+
+def in_turn(*answers: str) -> Callable[[str], str]:
+    """Return an answer that is each of these in turn, and then the last."""
+    rest = list(answers)
+    return lambda _line: rest.pop(0) if len(rest) > 1 else rest[0]

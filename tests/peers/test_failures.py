@@ -11,37 +11,9 @@ from pathlib import Path
 import pytest
 
 from peers.harness import Postroad, free_port, message, until
-from peers.nexthop import HANG_UP, SILENT, NextHop
-from peers.programs import nsd
+from peers.nexthop import SILENT, NextHop, in_turn, short
 
 pytestmark = pytest.mark.peer
-
-SHORT = """
-minimal_backoff_time = 1s
-maximal_backoff_time = 1s
-queue_run_delay = 1s
-smtp_connect_timeout = 1s
-smtp_helo_timeout = 1s
-smtp_mail_timeout = 1s
-smtp_rcpt_timeout = 1s
-smtp_data_init_timeout = 1s
-smtp_data_xfer_timeout = 1s
-smtp_data_done_timeout = 1s
-relayhost = [127.0.0.1]:{hop}
-"""
-
-
-def short(peer: NextHop | int, more: str = "") -> str:
-    """Return settings that retry each second and relay to the peer."""
-    port = peer if isinstance(peer, int) else peer.port
-    return SHORT.replace("{hop}", str(port)) + more
-
-
-def in_turn(*answers: str) -> object:
-    """Return an answer that is each of these in turn, and then the last."""
-    rest = list(answers)
-    return lambda _line: rest.pop(0) if len(rest) > 1 else rest[0]
-
 
 # --- it cannot be reached
 
@@ -114,10 +86,8 @@ def test_mail_refused_for_good_comes_back_to_its_sender(place: Path) -> None:
         assert peer.received == []
     report = email.message_from_bytes(notice)
     assert report.get_content_type() == "multipart/report"
-    assert (report["From"], report["To"]) == (
-        "MAILER-DAEMON@mx.example.test (Mail Delivery System)",
-        "alice@example.test",
-    )
+    assert "MAILER-DAEMON@mx.example.test" in report["From"]
+    assert report["To"] == "alice@example.test"
     assert notice.startswith(b"Return-Path: <>\n")
     text, status, original = report.get_payload()
     assert "<r@far.example>: No such user here" in re.sub(r"\s+", " ", text.get_payload())
@@ -197,7 +167,7 @@ def test_one_refused_recipient_does_not_keep_the_others_from_their_mail(place: P
 )
 def test_mail_that_is_wanted_later_is_brought_later(place: Path, verb: str, answer: str) -> None:
     answers = {verb: in_turn(answer, {"connect": "220 hi", "DATA": "354 go"}.get(verb, "250 2.0.0 ok"))}
-    with NextHop(answers=answers) as peer, Postroad(place, main=short(peer)) as server:  # type: ignore[arg-type]
+    with NextHop(answers=answers) as peer, Postroad(place, main=short(peer)) as server:
         server.send("alice@example.test", ["r@far.example"], message())
         (line,) = server.wait_log(r"to=<r@far\.example>.*status=deferred")[:1]
         assert answer in line
@@ -219,76 +189,6 @@ def test_mail_that_is_wanted_later_for_too_long_comes_back(place: Path) -> None:
         assert b"Status: 4.2.0" in notice
         assert b"Action: failed" in notice
         server.wait_empty()
-
-
-# --- it breaks off
-
-
-@pytest.mark.parametrize(
-    ("verb", "while_"),
-    [
-        ("connect", "receiving the initial server greeting"),
-        ("EHLO", "performing the EHLO handshake"),
-        ("MAIL", "sending MAIL FROM"),
-        ("RCPT", "sending RCPT TO"),
-        ("DATA", "sending DATA command"),
-        (".", r"sending end of data -- message may be sent more than once"),
-    ],
-)
-@pytest.mark.parametrize(("how", "words"), [(HANG_UP, "lost connection with"), (SILENT, "conversation with")])
-def test_a_session_that_breaks_off_is_tried_again(
-    place: Path, verb: str, while_: str, how: str, words: str
-) -> None:
-    answers = {verb: in_turn(how, how, {"connect": "220 hi", "DATA": "354 go"}.get(verb, "250 2.0.0 ok"))}
-    if verb in ("connect", "EHLO") and how == HANG_UP:
-        answers["HELO"] = HANG_UP
-    with NextHop(answers=answers) as peer, Postroad(place, main=short(peer)) as server:  # type: ignore[arg-type]
-        server.send("alice@example.test", ["r@far.example"], message())
-        (line,) = server.wait_log(r"to=<r@far\.example>.*status=deferred")[:1]
-        assert words in line
-        assert while_ in line
-        answers.pop("HELO", None)
-        until(lambda: len(peer.accepted) == 1, 15, server.log)
-        server.wait_empty()
-        assert server.mailbox("alice") == []
-
-
-def test_a_broken_session_is_followed_by_the_next_host(place: Path) -> None:
-    with NextHop("127.0.0.61", answers={"MAIL": HANG_UP}) as bad, NextHop("127.0.0.62", bad.port) as good:
-        zone = {"two.test": "@ MX 1 bad\n@ MX 2 good\nbad A 127.0.0.61\ngood A 127.0.0.62\n"}
-        with nsd(place, zone) as dns:
-            main = f"resolver_addresses = {dns}\nsmtp_tcp_port = {bad.port}\n"
-            with Postroad(place, main=main) as server:
-                server.send("s@client.example", ["r@two.test"], message())
-                until(lambda: len(good.accepted) == 1, 5)
-                server.wait_empty()
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "garbage without a number",
-        "999 what",
-        "250" + "-x\r\n250" * 2000 + " ok",
-        "250 " + "y" * 100_000,
-        "\x00\xff",
-    ],
-)
-@pytest.mark.parametrize("verb", ["connect", "EHLO", "RCPT", "."])
-def test_nonsense_from_a_next_hop_neither_loses_mail_nor_stops_the_server(
-    place: Path, verb: str, answer: str
-) -> None:
-    with NextHop(answers={verb: answer}) as peer, Postroad(place, main=short(peer)) as server:
-        server.send("alice@example.test", ["r@far.example"], message())
-        server.wait_log(r"to=<r@far\.example>.*status=")
-        server.send("s@client.example", ["bob@example.test"], message())
-        server.wait_mail("bob")
-        peer.answers.clear()
-        if not re.search(
-            r"status=(sent|bounced)", server.log().partition("to=<r@far.example>")[2].partition("\n")[0]
-        ):
-            until(lambda: peer.accepted, 12)
-        assert "Traceback" not in server.log() + server.output()
 
 
 # --- it sends it round in circles

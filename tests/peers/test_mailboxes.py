@@ -169,3 +169,11 @@ def test_a_notice_quotes_no_more_of_a_message_than_bounce_size_limit(place: Path
             (notice,) = server.wait_mail("alice")
             assert len(notice) < 8000
             assert re.search(rb"Subject: Big", notice)
+
+
+@pytest.mark.parametrize("name", ["mailbox_size_limit", "virtual_mailbox_limit"])
+def test_a_mailbox_that_no_message_fits_into_is_named_before_the_start(place: Path, name: str) -> None:
+    server = Postroad(place, main=f"message_size_limit = 2000\n{name} = 1999\n")
+    done = server.run("check")
+    assert name in done.stdout + done.stderr
+    assert "message_size_limit" in done.stdout + done.stderr
