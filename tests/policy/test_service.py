@@ -47,6 +47,22 @@ async def test_the_answer_for_a_trusted_client_needs_no_turn_of_the_loop(world, 
     assert got == [(None, None)]
 
 
+@pytest.mark.parametrize(
+    ("texts", "more"),
+    [
+        ({}, ""),
+        ({"smtpd_client_restrictions": "reject", "smtpd_helo_restrictions": "reject"}, ""),
+        ({"smtpd_delay_reject": "no"}, "mail"),
+        ({"smtpd_delay_reject": "no", "smtpd_client_restrictions": "reject"}, "connect mail"),
+        ({"smtpd_delay_reject": "no", "smtpd_helo_restrictions": "reject"}, "helo mail"),
+        ({"smtpd_data_restrictions": "reject"}, "data"),
+        ({"smtpd_end_of_data_restrictions": "reject"}, "end_of_data"),
+    ],
+)
+def test_it_names_the_stages_at_which_it_has_anything_to_ask(world, texts, more):
+    assert world(**texts).policy.stages == {"recipient", *more.split()}
+
+
 async def test_postmaster_without_a_domain_is_always_accepted(world, say):
     assert await say(world(smtpd_recipient_restrictions="reject"), "Postmaster") == ""
 

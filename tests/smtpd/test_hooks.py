@@ -45,6 +45,24 @@ async def test_an_answer_that_is_there_is_given_at_once(hooked):
     assert hooked.connection.answers == []
 
 
+async def test_a_policy_is_asked_only_at_the_stages_that_it_names():
+    stand, session = Stand(asyncio.get_running_loop()), Session(Client("192.0.2.1"))
+    stand.policy.stages = frozenset({"recipient"})
+    hooks = SessionHooks(stand.make(), session, Connection())
+    answers = [hooks.connect(), hooks.helo(), hooks.mail(), hooks.recipient("b@example.test")]
+    hooks.open()
+    assert [*answers, hooks.data()] == [None] * 5
+    assert hooks.message(0).code == 250
+    assert stand.policy.asked == [("recipient", "b@example.test")]
+
+
+async def test_without_a_policy_for_mail_there_must_be_room_for_it_all_the_same():
+    stand, session = Stand(asyncio.get_running_loop()), Session(Client("192.0.2.1"))
+    stand.policy.stages = frozenset()
+    hooks = SessionHooks(stand.make(has_space=lambda size: False), session, Connection())
+    assert hooks.mail().line() == "452 4.3.1 Insufficient system storage"
+
+
 async def test_an_answer_that_comes_later_goes_to_the_connection(hooked):
     hooked.stand.policy.gate = asyncio.get_running_loop().create_future()
     assert hooked.hooks.recipient("b@example.test") is PENDING

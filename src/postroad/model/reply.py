@@ -26,6 +26,8 @@ class Reply:
     def __bytes__(self) -> bytes:
         # RFC 5321 4.2.1: each line but the last has a hyphen behind the code; RFC 2034 4: and the status.
         head = f"{self.status} " if self.status else ""
+        if "\n" not in self.text:
+            return f"{self.code} {head}{self.text}\r\n".encode("utf-8", "surrogateescape")
         lines = self.text.split("\n")
         parts = [f"{self.code}-{head}{line}\r\n" for line in lines[:-1]]
         parts.append(f"{self.code} {head}{lines[-1]}\r\n")

@@ -85,6 +85,19 @@ class ServicePolicy:
         self._data = compiled(p.DATA_RESTRICTIONS)
         self._end_of_data = compiled(p.END_OF_DATA_RESTRICTIONS)
         self._etrn = compiled(p.ETRN_RESTRICTIONS)
+        self.stages = self._stages()
+
+    def _stages(self) -> frozenset[str]:
+        """Return the methods, of those on the way to a message, that have anything to ask."""
+        asks = {
+            "connect": self._client and not self._delay,
+            "helo": self._helo and not self._delay,
+            "mail": not self._delay,
+            "recipient": True,
+            "data": self._data,
+            "end_of_data": self._end_of_data,
+        }
+        return frozenset(stage for stage, checks in asks.items() if checks)
 
     # --- the port
 

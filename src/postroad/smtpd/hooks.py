@@ -46,10 +46,6 @@ class SessionHooks:
         """Put a question.  The answer is often there at once: then no task and no future is made."""
         self._answer = PENDING
         start(question, self._settle)
-        return self._now()
-
-    def _now(self) -> Answer:
-        """Return the answer if it is there; else it goes to the connection when it comes."""
         self._late = self._answer is PENDING
         return self._answer
 
@@ -78,19 +74,24 @@ class SessionHooks:
     def connect(self) -> Answer:
         """See ``proto.hooks``; so for all that follow."""
         policy = self._service.policy
-        return None if policy is None else self._ask(policy.connect(self._session))
+        if policy is None or "connect" not in self._service.stages:
+            return None
+        return self._ask(policy.connect(self._session))
 
     def helo(self) -> Answer:
         """HELO or EHLO."""
         policy = self._service.policy
-        return None if policy is None else self._ask(policy.helo(self._session))
+        if policy is None or "helo" not in self._service.stages:
+            return None
+        return self._ask(policy.helo(self._session))
 
     def mail(self) -> Answer:
         """MAIL; when it is accepted there must be room for the message."""
         self.candidate = ""
-        if self._service.policy is not None:
-            return self._ask(self._mail(self._service.policy))
-        if self._service.has_space(self._session.transaction.size):
+        service = self._service
+        if service.policy is not None and "mail" in service.stages:
+            return self._ask(self._mail(service.policy))
+        if service.has_space(self._session.transaction.size):
             return None
         self.refused(_NO_SPACE)
         return _NO_SPACE
@@ -105,7 +106,9 @@ class SessionHooks:
         """RCPT."""
         self.candidate = address
         policy = self._service.policy
-        return None if policy is None else self._ask(policy.recipient(self._session, address))
+        if policy is None or "recipient" not in self._service.stages:
+            return None
+        return self._ask(policy.recipient(self._session, address))
 
     def verify(self, address: str) -> Answer:
         """VRFY."""
@@ -130,7 +133,9 @@ class SessionHooks:
         recipients = self._session.transaction.recipients
         self.candidate = recipients[0].address if len(recipients) == 1 else ""
         policy = self._service.policy
-        return None if policy is None else self._ask(policy.data(self._session))
+        if policy is None or "data" not in self._service.stages:
+            return None
+        return self._ask(policy.data(self._session))
 
     def starttls(self) -> Answer:
         """STARTTLS is not offered."""
@@ -162,11 +167,13 @@ class SessionHooks:
     def message(self, size: int) -> Answer:
         """The end of data: the policy's word, then the queue's."""
         self._answer = PENDING
-        if self._service.policy is None:
+        policy = self._service.policy
+        if policy is None or "end_of_data" not in self._service.stages:
             self._commit()
         else:
-            start(self._service.policy.end_of_data(self._session, size), self._judge)
-        return self._now()
+            start(policy.end_of_data(self._session, size), self._judge)
+        self._late = self._answer is PENDING
+        return self._answer
 
     def _judge(self, reply: Reply | None, error: BaseException | None) -> None:
         if error is not None:

@@ -28,6 +28,8 @@ from postroad.tables.matchlist import AddressList, StringList, parents_of
 _BUFFER = 1 << 16
 Identify = Callable[[Client], Awaitable[None]]
 Etrn = Callable[[str], Awaitable[Reply | None]]
+#: What a policy may be asked on the way to a message; one that has no ``stages`` is asked at all of them.
+_STAGES = frozenset({"connect", "helo", "mail", "recipient", "data", "end_of_data"})
 
 
 def _anything_fits(size: int) -> bool:
@@ -40,8 +42,9 @@ class SmtpdService:
     """Makes the protocols of one service and knows its sessions.
 
     ``policy`` None lets everything pass, and ``local`` serves sendmail(1) on a UNIX socket: the
-    other end's credentials are its identity.  ``identify`` fills in a client's name.  ``has_space``
-    says whether there is room for a message of so many bytes.  ``limit`` is the most sessions at
+    other end's credentials are its identity.  A policy's ``stages``, if it has them, are those of its
+    methods that can have anything to say: at the others it is not asked.  ``identify`` fills in a
+    client's name.  ``has_space`` says whether there is room for a message of so many bytes.  ``limit`` is the most sessions at
     one time (0: any number); further clients wait, and ``on_full`` hears of that.  ValueError for
     settings that cannot be used.
     """
@@ -69,6 +72,9 @@ class SmtpdService:
         self.name = name
         self.local = local
         self.policy = policy
+        self.stages: frozenset[str] = (
+            getattr(policy, "stages", _STAGES) if policy is not None else frozenset()
+        )
         self.intake = intake
         self.log = log.named(settings[model.SYSLOG_NAME])
         self.wheel = wheel
