@@ -74,6 +74,29 @@ async def test_what_comes_while_a_batch_is_written_is_the_next_batch(writer, scr
     assert scribe.batches == [[1], [2, 3, 4]]
 
 
+async def test_what_the_answers_to_a_batch_bring_about_is_one_batch(writer, scribe):
+    loop, answers = asyncio.get_running_loop(), []
+    first = change(1, answers)
+    first.then = lambda _error: loop.call_soon(writer.add, change(3, answers))
+    second = change(2, answers)
+    second.then = lambda _error: writer.add(change(4, answers))
+    writer.add(first)
+    writer.add(second)
+    await settled(answers, 2)
+    assert scribe.batches == [[1, 2], [4, 3]]
+
+
+async def test_calls_between_batches_make_them_no_smaller(writer, scribe):
+    answers = []
+    writer.add(change(1, answers))
+    await asyncio.gather(*(writer.call(list) for _ in range(3)))
+    await settled(answers, 1)
+    for number in range(2, 5):
+        writer.add(change(number, answers))
+    await settled(answers, 4)
+    assert scribe.batches == [[1], [2, 3, 4]]
+
+
 async def test_callbacks_come_in_the_loops_thread(writer):
     threads = []
     made = Change(lambda error: threads.append(threading.current_thread()))

@@ -1,7 +1,8 @@
 """The writer: one thread that makes one transaction, with one sync, of everything that waits.
 
 The loop's thread adds changes and goes on; the writer takes all that have gathered while it was
-busy, commits them together, and tells all their callers in one call into the loop.  When a batch
+busy and in the turn of the loop that follows, commits them together, and tells all their callers in
+one call into the loop.  So there is at most one transaction a turn.  When a batch
 fails, its members are tried by themselves, so that one that cannot be stored harms no other.
 """
 
@@ -55,7 +56,7 @@ class Writer:
         self._calls: deque[Call] = deque()
         self._kept: list[Change] = []
         self._wake = threading.Semaphore(0)
-        self._idle = True
+        self._idle = True  # no round is under way, or about to be: the loop's thread alone knows
         self._failing = False
         self._closing = False
         self.batches = 0
@@ -79,8 +80,9 @@ class Writer:
             future.set_exception(StoreUnavailable("the queue is closed"))
             return future
         self._calls.append(Call(work, future))
-        self._idle = False
-        self._wake.release()
+        if self._idle:
+            self._idle = False
+            self._wake.release()
         return future
 
     async def close(self) -> None:
@@ -89,6 +91,19 @@ class Writer:
             self._closing = True
             self._wake.release()
         await self._loop.run_in_executor(None, self._thread.join)
+
+    def _round_is_over(self, ended: Ended) -> None:
+        """Tell how the round ended, and have the next begin, if it is wanted, after one more turn.
+
+        What that turn of the loop brings joins the batch: a transaction costs as much as many rows.
+        """
+        try:
+            self._tell(ended)
+        finally:
+            if self._changes or self._calls:
+                self._loop.call_soon(self._wake.release)
+            else:
+                self._idle = True
 
     def _tell(self, ended: Ended) -> None:
         for change, error in ended:
@@ -105,33 +120,29 @@ class Writer:
 
     def _run(self) -> None:
         while True:
-            self._wake.acquire(timeout=self._pause if self._kept else None)
-            while self._round():
-                pass
-            self._idle = True
-            if self._changes or self._calls:  # added between the last look and the flag
-                self._wake.release()
-            elif self._closing:
+            woken = self._wake.acquire(timeout=self._pause if self._kept else None)
+            self._round(self._round_is_over if woken else self._tell)
+            if self._closing and not (self._changes or self._calls):
                 break
-        self._report([(change, StoreUnavailable("the queue is closed")) for change in self._kept])
+        closed = StoreUnavailable("the queue is closed")
+        self._in_loop(self._tell, [(change, closed) for change in self._kept])
 
-    def _round(self) -> bool:
-        """Take what waits.  False when nothing did."""
+    def _round(self, over: Callable[[Ended], None]) -> None:
+        """Write what waits; ``over`` is told how it ended."""
         changes = _drain(self._changes)
         calls = _drain(self._calls)
-        if not changes and not calls and not self._kept:
-            return False
+        ended: Ended = []
         if self._kept:
             changes, self._kept = self._kept + changes, []
         if changes:
-            ended: Ended = []
             self._commit(changes, ended)
             self.batches += 1
-            if ended:
-                self._report(ended)
-        for call in calls:
-            self._perform(call)
-        return not self._kept
+        if calls:
+            self._in_loop(self._tell, ended)  # these may take long
+            ended = []
+            for call in calls:
+                self._perform(call)
+        self._in_loop(over, ended)
 
     def _commit(self, changes: list[Change], ended: Ended) -> None:
         error = self._attempt(changes, ended)
@@ -188,9 +199,6 @@ class Writer:
         if bool(reason) != self._failing:
             self._failing = bool(reason)
             self._in_loop(self._trouble, reason)
-
-    def _report(self, ended: Ended) -> None:
-        self._in_loop(self._tell, ended)
 
     def _in_loop(self, work: Callable[..., None], *values: Any) -> None:
         try:
