@@ -72,4 +72,5 @@ def test_a_user_who_is_not_root_is_the_owner():
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone becomes another user")
 def test_root_is_no_mail_owner():
     with pytest.raises(PostroadError, match="that is root"):
-        ground.owner_of("root")
+        ground.require_no_root(ground.owner_of("root"))
+    ground.require_no_root(ground.owner_of("nobody"))

@@ -135,7 +135,7 @@ async def test_reloads_do_not_gather_descriptors(world):
     for _ in range(5):
         await world.reload()
     await asyncio.sleep(0.05)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 async def test_a_session_of_former_settings_goes_on_and_ends_with_the_server(world):

@@ -52,9 +52,15 @@ def owner_of(name: str) -> Owner:
         raise PostroadError(
             f"mail_owner = {name}: there is no such user; make it (useradd --system {name}) or name another"
         ) from None
-    if entry.pw_uid == 0:
-        raise PostroadError(f"mail_owner = {name}: that is root; name a user who owns nothing but the queue")
     return Owner(name, entry.pw_uid, entry.pw_gid)
+
+
+def require_no_root(owner: Owner) -> None:
+    """PostroadError if the workers would keep the rights of root."""
+    if os.geteuid() == 0 and owner.uid == 0:
+        raise PostroadError(
+            f"mail_owner = {owner.name}: that is root; name a user who owns nothing but the queue"
+        )
 
 
 def _name_of(uid: int) -> str:

@@ -90,6 +90,7 @@ class Supervisor:
         self._config = config = read_configuration(self._directory)
         settings = config.settings
         self._owner = ground.owner_of(settings[MAIL_OWNER])
+        ground.require_no_root(self._owner)
         queue_directory = settings[QUEUE_DIRECTORY]
         ground.prepare(queue_directory, settings[DATA_DIRECTORY], self._owner)
         lock = ground.lock(queue_directory)
