@@ -21,6 +21,8 @@ _FOREVER = float("inf")
 _PIECE = 65536
 _HIGH_WATER = 262144
 _TURN = 16  # pieces sent before other connections have their turn
+# Enum members are slow to get at.
+_WAIT, _CONTENT, _FINISHED = Event.WAIT, Event.CONTENT, Event.FINISHED
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -155,7 +157,7 @@ class Connection(asyncio.BufferedProtocol):
         heard = session.heard
         self._driving = True
         try:
-            while (event := session.next_event()) is not Event.WAIT:
+            while (event := session.next_event()) is not _WAIT:
                 self._event(event)
         finally:
             self._driving = False
@@ -167,9 +169,9 @@ class Connection(asyncio.BufferedProtocol):
             self._mind_time()
 
     def _event(self, event: Event) -> None:
-        if event is Event.CONTENT:
+        if event is _CONTENT:
             self._send_content()
-        elif event is Event.FINISHED:
+        elif event is _FINISHED:
             self._finished()
         elif event is Event.READY:
             self._ready()
@@ -247,13 +249,15 @@ class Connection(asyncio.BufferedProtocol):
             self._pump()
             return
         plain = isinstance(content, Text) and content.plain
-        parts = [encoder.encode_plain(data) if plain else encoder.encode(data), encoder.finish()]
-        self._note_broken()
+        text = encoder.encode_plain(data) if plain else encoder.encode(data)
+        end = encoder.finish()
+        if encoder.broken:
+            self._note_broken()
         waiting = self.lane.waiting
         if waiting and self.lane.keeps and self.usable(context.loop.time()) and session.follow(waiting[0]):
             waiting.popleft().sent = context.clock.steady()
         session.content_sent()
-        self._write(b"".join((*parts, session.take())))
+        self._write(b"".join((text, end, session.take())))
 
     def _pump(self) -> None:
         """Send content until the socket is full, or long enough to let others have their turn."""
