@@ -43,7 +43,8 @@ def test_defaults_that_are_found_out_are_shown_as_values():
     shown = view("mydomain = example.org")
     assert shown.text("myhostname") == "host.example.org"
     assert view("myhostname = a.b.c").text("mydomain") == "b.c"
-    assert shown.text("mynetworks") == "127.0.0.1/32 192.0.2.2/32"
+    assert shown.text("mynetworks") == "127.0.0.0/8 192.0.2.0/24"
+    assert view("compatibility_level = 3.6").text("mynetworks") == "127.0.0.1/32 192.0.2.2/32"
     assert shown.text("config_directory") == "/etc/x"
 
 

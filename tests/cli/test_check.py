@@ -48,7 +48,7 @@ def test_quiet_is_silent_about_what_is_not_supported(directory, capsys):
 
 
 def test_json_has_one_object_a_line(directory, capsys):
-    run(directory("smtpd_milters = y\nnonsense = 1\n"), ["--json"])
+    run(directory("smtpd_milters = y\nnonsense = 1\ncompatibility_level = 3.6\n"), ["--json"])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["where"], line["severity"]) for line in lines] == [
         ("main.cf:1", "not supported"),
