@@ -9,6 +9,7 @@ fails, its members are tried by themselves, so that one that cannot be stored ha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -55,7 +56,8 @@ class Writer:
         self._changes: deque[Change] = deque()
         self._calls: deque[Call] = deque()
         self._kept: list[Change] = []
-        self._wake = threading.Semaphore(0)
+        self._wake = threading.Lock()  # open while a round is wanted
+        self._wake.acquire()
         self._idle = True  # no round is under way, or about to be: the loop's thread alone knows
         self._failing = False
         self._closing = False
@@ -71,7 +73,7 @@ class Writer:
         if self._idle:
             self._idle = False
             # At the end of this turn of the loop, so that what else is ready joins the batch.
-            self._loop.call_soon(self._wake.release)
+            self._loop.call_soon(self._rouse)
 
     def call(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Run ``work`` between two transactions.  Database and disk errors become StoreUnavailable."""
@@ -82,14 +84,14 @@ class Writer:
         self._calls.append(Call(work, future))
         if self._idle:
             self._idle = False
-            self._wake.release()
+            self._rouse()
         return future
 
     async def close(self) -> None:
         """Write what waits and end the thread.  What cannot be written now is told so."""
         if not self._closing:
             self._closing = True
-            self._wake.release()
+            self._rouse()
         await self._loop.run_in_executor(None, self._thread.join)
 
     def _round_is_over(self, ended: Ended) -> None:
@@ -101,9 +103,14 @@ class Writer:
             self._tell(ended)
         finally:
             if self._changes or self._calls:
-                self._loop.call_soon(self._wake.release)
+                self._loop.call_soon(self._rouse)
             else:
                 self._idle = True
+
+    def _rouse(self) -> None:
+        """Have the thread make a round; once is enough, however often it is asked for."""
+        with contextlib.suppress(RuntimeError):
+            self._wake.release()
 
     def _tell(self, ended: Ended) -> None:
         for change, error in ended:
@@ -120,7 +127,7 @@ class Writer:
 
     def _run(self) -> None:
         while True:
-            woken = self._wake.acquire(timeout=self._pause if self._kept else None)
+            woken = self._wake.acquire(timeout=self._pause if self._kept else -1)
             self._round(self._round_is_over if woken else self._tell)
             if self._closing and not (self._changes or self._calls):
                 break
