@@ -1,4 +1,10 @@
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from postroad.intake.headers import HeaderJob, HeaderRules
+from postroad.intake.refusal import RefusedError
+from postroad.intake.rules import AddressRules
 
 MANY = ", ".join(f"user{number}@example.com" for number in range(12))
 HOPS = b"Received: from a by b; now\r\n"
@@ -167,3 +173,52 @@ def test_a_hostile_list_of_addresses_is_cut_and_quick(bench):
     b = bench()
     b.send(b"To: " + b"a," * 100000 + b"\r\n\r\n", address="127.0.0.1")
     assert b.header.count("a@mx.example.test") == 5120
+
+
+FIELDS = st.lists(
+    st.sampled_from(
+        [
+            b"From: a@example.net\r\n",
+            b"from:<a@example.net>\r\n",
+            b'From: A B <a@example.net>,\r\n\t"C, D" <c@example.net>\r\n',
+            b"From: a\r\n",
+            b"Sender: a@host\r\n",
+            b"To: u!v@example.net\r\n",
+            b"To: b@example.test,\r\n c@example.test\r\n",
+            b"Cc: b@example.test (x)\r\n",
+            b"CC:\r\n",
+            b"Bcc: b@example.test\r\n",
+            b"Date: today\r\n",
+            b"DATE : today\r\n",
+            b"Message-Id: <1@x>\r\n",
+            b"message-id:\r\n <2@x>\r\n",
+            b"Resent-From: a@example.net\r\n",
+            b"Resent-Message-Id: <3@x>\r\n",
+            b"Received: by x\r\n",
+            b"X-From: a\r\n\tFrom: a\r\n",
+        ]
+    ),
+    max_size=6,
+).map(b"".join)
+
+
+@given(FIELDS, st.sampled_from([None, True, False]))
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_what_is_completed_at_once_is_what_taking_it_apart_makes_of_it(bench, header, context):
+    b = bench(undisclosed_recipients_header="To: undisclosed-recipients:;", hopcount_limit="3")
+    rules = AddressRules(b.settings, b.tables, b.rewriter, b.log, b.own)
+    job = HeaderJob("ABC", context, "a@example.net", "DATE")
+
+    class Slow(HeaderRules):
+        def complete_now(self, header, job, *, strict=False):
+            return None
+
+    async def outcome(kind):
+        b.sink.lines = []
+        try:
+            text = await kind(b.settings, b.rewriter, rules, b.log).complete(header, job)
+        except RefusedError as error:
+            return error.reply, b.sink.lines[-1]
+        return text, b.sink.lines
+
+    assert await outcome(HeaderRules) == await outcome(Slow)

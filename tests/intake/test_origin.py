@@ -6,17 +6,17 @@ from postroad.intake.origin import Origins, attributes
 def field(bench, texts=None, **facts):
     b = bench(**(texts or {}))
     session = b.session(**facts)
-    return Origins(b.settings).received(session, 1, "DATE").decode()
+    return Origins(b.settings).received(session, f"{1:015X}", "DATE").decode()
 
 
 def test_the_field_follows_what_the_session_became(bench):
     b = bench()
     origins = Origins(b.settings)
     session = b.session()
-    assert " with ESMTP id 000000000000001\r\n" in origins.received(session, 1, "D").decode()
+    assert " with ESMTP id 000000000000001\r\n" in origins.received(session, f"{1:015X}", "D").decode()
     session.tls = "(using TLSv1.3)"
     session.helo = "other"
-    text = origins.received(session, 2, "D").decode()
+    text = origins.received(session, f"{2:015X}", "D").decode()
     assert text.startswith("Received: from other (unknown [192.0.2.10])\r\n\tby ")
     assert " with ESMTPS id 000000000000002\r\n" in text
 

@@ -72,12 +72,16 @@ class EnvelopeRules:
 
     def plain(self, sender: str, recipients: list[Recipient]) -> Envelope:
         """Return the envelope where no tables are configured.  The recipients' objects are used further."""
+        return Envelope(self.sender(sender), self.recipients(recipients))
+
+    def recipients(self, recipients: list[Recipient]) -> list[Recipient]:
+        """Return the recipients in standard form where no tables are configured, none twice."""
         for recipient in recipients:
             recipient.address = self._rewrite(recipient.address or self._empty)
         if len(recipients) > 1:
             duplicates = Duplicates(self._limit, by_original=self._by_original)
             recipients = [recipient for recipient in recipients if duplicates.is_new(recipient)]
-        return Envelope(self.sender(sender), recipients)
+        return recipients
 
     async def mapped(self, sender: str, recipients: list[Recipient], queue_id: str, *, copies: bool = True) -> Envelope:  # fmt: skip  # noqa: E501
         """Return the envelope with all that is configured.  RefusedError: a table could not be asked.

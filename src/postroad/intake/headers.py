@@ -39,9 +39,10 @@ _FROM_LINE = re.compile(rb">*+From [^\n]*+\n")
 _ADDRESS = rb"[A-Za-z0-9_+=.-]++@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++"
 _COMPLETE_ONE = rb"[ \t\r\n]*+(?:(?:\"[^\"\\]*+\"|[^\"\\()<>@,;:.\[\]|%!]*+)[ \t\r\n]*+<" + _ADDRESS + rb">|" + _ADDRESS + rb")[ \t\r\n]*+"  # fmt: skip  # noqa: E501
 #: A list of addresses that are complete beyond doubt: nothing in it would be rewritten.
-_COMPLETE = re.compile(_COMPLETE_ONE + rb"(?:," + _COMPLETE_ONE + rb")*+")
-#: The fields that ``complete`` has to know of.
-_NOTABLE = re.compile(rb"\n(" + b"|".join([*_ROLES, b"date", b"message-id"]) + rb"):")
+_COMPLETE_LIST = _COMPLETE_ONE + rb"(?:," + _COMPLETE_ONE + rb")*+"
+_COMPLETE = re.compile(_COMPLETE_LIST)
+#: A field (in a header in lower case) whose addresses are something else, or more.
+_INCOMPLETE = re.compile(rb"\n(?:" + b"|".join(_ROLES) + rb"):(?!(?>" + _COMPLETE_LIST + rb")(?<=\n))")
 
 
 def mailbox_lines(content: bytes) -> bytes:
@@ -77,12 +78,13 @@ class HeaderJob:
 class HeaderRules:
     """The rules for headers; made once for each set of settings."""
 
-    __slots__ = ("_add_always", "_drop", "_drop_search", "_from_format", "_hops", "_hostname", "_limit", "_log", "_rewriter", "_rules", "_tokens", "_undisclosed")  # fmt: skip  # noqa: E501
+    __slots__ = ("_add_always", "_drop", "_drop_search", "_from_format", "_hops", "_hostname", "_limit", "_log", "_mapped", "_rewriter", "_rules", "_tokens", "_undisclosed")  # fmt: skip  # noqa: E501
 
     def __init__(self, settings: Settings, rewriter: Rewriter, rules: AddressRules, log: Log) -> None:
         self._log = log
         self._rewriter = rewriter
         self._rules = rules
+        self._mapped = rules.maps(Role.HEADER_SENDER) or rules.maps(Role.HEADER_RECIPIENT)
         self._hops = settings[model.HOPCOUNT_LIMIT]
         self._hostname = settings[model.MYHOSTNAME]
         self._limit = settings[model.HEADER_SIZE_LIMIT]
@@ -116,19 +118,37 @@ class HeaderRules:
             self._log.emit(MESSAGE_ID, queue_id, "<>")
         return header
 
+    def complete_now(self, header: bytes, job: HeaderJob, *, strict: bool = False) -> bytes | None:
+        """Return what ``complete`` would; None when there is something to take apart.  RefusedError as there.
+
+        Nothing was noted when it returns None.
+        """
+        low = b"\n" + header.lower()
+        if self._is_unusual(header, low, strict=strict) or b"\nresent-" in low:
+            return None
+        if job.context is not None and (self._mapped or _INCOMPLETE.search(low) is not None):
+            return None
+        seen = self._look_through(header, low, job.queue_id)
+        if b"\ndate:" in low:
+            seen.add(b"date")
+        if b"\nfrom:" in low:
+            seen.add(b"from")
+        if b"\nto:" in low or b"\ncc:" in low:
+            seen.add(b"to")
+        if len(seen) == 4:  # with the Message-Id
+            return header
+        kept = [header]
+        self._add_missing(kept, seen, job)
+        return b"".join(kept)
+
     async def complete(self, header: bytes, job: HeaderJob, *, strict: bool = False) -> bytes:
         """Return the header cleaned, its addresses rewritten, and what is missing added.
 
         RefusedError: too many hops, too large, or a table could not be asked.
         """
-        low = b"\n" + header.lower()
-        if not self._is_unusual(header, low, strict=strict) and b"\nresent-" not in low:
-            names = self._notable(header, low, job)
-            if names is not None:
-                seen = self._look_through(header, low, job.queue_id)
-                whole = [header]
-                self._add_missing(whole, seen | names, job)
-                return b"".join(whole)
+        done = self.complete_now(header, job, strict=strict)
+        if done is not None:
+            return done
         kept: list[bytes] = []
         seen = self._scan(header, job.queue_id, kept)
         if job.context is not None:
@@ -150,23 +170,11 @@ class HeaderRules:
             or (not strict and _BLANK_COLON.search(header))
         )
 
-    def _notable(self, header: bytes, low: bytes, job: HeaderJob) -> set[bytes] | None:
-        """Return the names of notable fields; None when an address in them is to be looked at closely."""
-        names: set[bytes] = set()
-        for found in _NOTABLE.finditer(low):
-            name = found[1]
-            names.add(name)
-            role = _ROLES.get(name)
-            if role is None or job.context is None:
-                continue
-            complete = None if self._rules.maps(role) else _COMPLETE.match(header, found.end() - 1)
-            if complete is None or header[complete.end() - 1] != 0x0A:
-                return None
-        return names
-
     def _look_through(self, header: bytes, low: bytes, queue_id: str) -> set[bytes]:
         # the Received field that we put in front counts as well
-        self._check_hops(low.count(b"\nreceived:") + 1, queue_id)
+        hops = low.count(b"\nreceived:") + 1
+        if hops >= self._hops:
+            self._check_hops(hops, queue_id)
         return self._note_message_ids(header, low, queue_id)
 
     def _check_hops(self, hops: int, queue_id: str) -> None:

@@ -121,13 +121,27 @@ class Intake:
 
     def prepare_now(self, session: Session, content: bytes, arrival: float) -> Prepared | None:
         """Prepare a message if nothing has to wait, None if something may.  Raises RefusedError."""
-        if self._mapped or self._clients.now(session) is not False or self._headers.completes(self._remote):
+        local = None if self._mapped else self._clients.now(session)
+        if local is None:
             return None
         transaction = session.transaction
-        envelope = self._envelopes.plain(transaction.sender or "", self._recipients(session))
+        queue_id = id_of(transaction.queue_key)
+        date = self._origins.date(arrival)
+        sender = self._envelopes.sender(transaction.sender or "")
         start, used, strict = _header_of(content)
-        header = self._headers.plain(start, id_of(transaction.queue_key), strict=strict)
-        return self._prepared(session, envelope, content, (header, used), arrival)
+        context = True if local else self._remote
+        if self._headers.completes(context):
+            job = _job(session, queue_id, context, sender, date)
+            header = self._headers.complete_now(start, job, strict=strict)
+            if header is None:
+                return None
+        else:
+            header = self._headers.plain(start, queue_id, strict=strict)
+        envelope = Envelope(sender, self._envelopes.recipients(self._recipients(session)))
+        received = self._origins.received(session, queue_id, date)
+        return _prepared(
+            session, envelope, content, (received + header, used), wide=not header.isascii(), local=local
+        )
 
     async def prepare(self, session: Session, content: bytes, arrival: float) -> Prepared:
         """Prepare a message, whatever is configured.  Raises RefusedError."""
@@ -145,14 +159,16 @@ class Intake:
             envelope = self._envelopes.plain(sender, recipients)
         header, used, strict = _header_of(content)
         context = True if local else self._remote
+        date = self._origins.date(arrival)
         if self._headers.completes(context):
-            fullname = str(session.memory.get("fullname", ""))
-            date = self._origins.date(arrival)
-            job = HeaderJob(queue_id, context, envelope.sender, date, fullname)
+            job = _job(session, queue_id, context, envelope.sender, date)
             header = await self._headers.complete(header, job, strict=strict)
         else:
             header = self._headers.plain(header, queue_id, strict=strict)
-        return self._prepared(session, envelope, content, (header, used), arrival, local=local)
+        received = self._origins.received(session, queue_id, date)
+        return _prepared(
+            session, envelope, content, (received + header, used), wide=not header.isascii(), local=local
+        )
 
     def message(self, session: Session, prepared: Prepared, content: Content, arrival: float) -> Message:
         """Return the message that is to be queued."""
@@ -165,7 +181,7 @@ class Intake:
         message.ret = transaction.ret
         message.envid = transaction.envid
         message.eight_bit = transaction.eight_bit
-        if transaction.smtputf8 or self._detects(session):
+        if transaction.smtputf8 or (self._detected and self._detects(session)):
             # RFC 6531 3.1: only what needs it asks it of the next host
             message.smtputf8 = prepared.wide or not _is_ascii(envelope)
         if transaction.actions:
@@ -186,17 +202,21 @@ class Intake:
             return recipients
         return recipients + [Recipient(address, notify=1) for address in extra.split("\n")]
 
-    def _prepared(self, session: Session, envelope: Envelope, content: bytes, header: tuple[bytes, int], arrival: float, *, local: bool = False) -> Prepared:  # fmt: skip  # noqa: E501
-        block, used = header
-        transaction = session.transaction
-        received = self._origins.received(session, transaction.queue_key, self._origins.date(arrival))
-        front = received + block
-        if transaction.actions and (added := transaction.actions.get("PREPEND")):
-            front = b"".join(_field(line) for line in added.split("\n")) + front
-        # a line that is no field ends the header: an empty line must stand in front of the body
-        if used < len(content) and not content.startswith(b"\r\n", used):
-            front += b"\r\n"
-        return Prepared(envelope, front, used, wide=not block.isascii(), local=local)
+
+def _job(session: Session, queue_id: str, context: bool | None, sender: str, date: str) -> HeaderJob:
+    return HeaderJob(queue_id, context, sender, date, str(session.memory.get("fullname", "")))
+
+
+def _prepared(session: Session, envelope: Envelope, content: bytes, header: tuple[bytes, int], *, wide: bool, local: bool) -> Prepared:  # fmt: skip  # noqa: E501
+    """``header`` is what goes in front, and how many bytes of the content it replaces."""
+    front, used = header
+    actions = session.transaction.actions
+    if actions and (added := actions.get("PREPEND")):
+        front = b"".join(_field(line) for line in added.split("\n")) + front
+    # a line that is no field ends the header: an empty line must stand in front of the body
+    if used < len(content) and not content.startswith(b"\r\n", used):
+        front += b"\r\n"
+    return Prepared(envelope, front, used, wide=wide, local=local)
 
 
 def _header_of(content: bytes) -> tuple[bytes, int, bool]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from postroad.base.ids import id_of
 from postroad.base.params import Settings
 from postroad.intake import params
 from postroad.mail.dates import DateClock
@@ -30,9 +29,8 @@ class Origins:
         """Return a date as header fields have it."""
         return self._dates.text(when)
 
-    def received(self, session: Session, key: int, date: str) -> bytes:
+    def received(self, session: Session, queue_id: str, date: str) -> bytes:
         """Return the Received field of a message, line ends included (RFC 5321 4.4)."""
-        queue_id = id_of(key)
         client = session.client
         if client.local_uid is not None:
             text = local_field(self._hostname, self._product, client.local_uid, queue_id, date)

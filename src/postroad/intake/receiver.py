@@ -86,7 +86,8 @@ class Receiver:
             self._prepare(self._joined(last=True), self._finish_inline)
 
     def _joined(self, *, last: bool = False) -> bytes:
-        content = b"".join(self._pieces) if len(self._pieces) != 1 else self._pieces[0]
+        pieces = self._pieces
+        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         if last and content[-2:] != b"\r\n" and content:
             content += b"\r\n"  # BDAT may end anywhere; RFC 5321 2.3.8 wants a line's end
         return content

@@ -24,12 +24,11 @@ def free_bytes(directory: str) -> int:
 class Space:
     """Answers for one queue directory, asking the file system at most once a second."""
 
-    __slots__ = ("_ask", "_asked", "_clock", "_directory", "_free", "_limit", "_log", "_minimum")
+    __slots__ = ("_ask", "_asked", "_clock", "_directory", "_floor", "_free", "_log")
 
     def __init__(self, settings: Settings, log: Log, clock: Clock, ask: Callable[[str], int] = free_bytes) -> None:  # fmt: skip  # noqa: E501
         self._directory = settings[model.QUEUE_DIRECTORY]
-        self._limit = settings[model.MESSAGE_SIZE_LIMIT]
-        self._minimum = settings[params.QUEUE_MINFREE]
+        self._floor = max(settings[params.QUEUE_MINFREE], settings[model.MESSAGE_SIZE_LIMIT] * _FACTOR)
         self._log = log
         self._clock = clock
         self._ask = ask
@@ -45,7 +44,7 @@ class Space:
         if not 0 <= now - self._asked < _KEPT:
             self._asked = now
             self._free = self._look()
-        if self._free > max(self._minimum, self._limit * _FACTOR, size):
+        if self._free > self._floor and self._free > size:
             return True
         self._log.warning(
             "smtpd",

@@ -189,7 +189,11 @@ def _mail_read(server: ServerSession, address: str, options: Sequence[str]) -> N
         server.reset()
         server.refuse(_TOO_LARGE)
         return
-    server.ask(server.hooks.mail(), partial(_mail_asked, server))
+    answer = server.hooks.mail()
+    if answer is None:
+        _mail_asked(server, None)
+    else:
+        server.ask(answer, partial(_mail_asked, server))
 
 
 def _take_full_name(server: ServerSession, options: Sequence[str]) -> list[str]:
@@ -247,7 +251,11 @@ def _rcpt_read(server: ServerSession, address: str, words: Sequence[str]) -> Non
         server.refuse(_TOO_MANY, error=server.overshoot > options.recipient_overshoot)
         return
     recipient = Recipient(address, address, notify, orcpt)
-    server.ask(server.hooks.recipient(address), partial(_rcpt_asked, server, recipient))
+    answer = server.hooks.recipient(address)
+    if answer is None:
+        _rcpt_asked(server, recipient, None)
+    else:
+        server.ask(answer, partial(_rcpt_asked, server, recipient))
 
 
 def _rcpt_asked(server: ServerSession, recipient: Recipient, reply: Reply | None) -> None:
@@ -278,10 +286,6 @@ def _data_asked(server: ServerSession, reply: Reply | None) -> None:
     server.state = State.CONTENT
     server.say(_GO_AHEAD)
     server.reader = incoming.new_reader(server, dots=True)
-
-
-def _bdat(server: ServerSession, found: Sequence[Word]) -> None:
-    chunks.begin(server, found)
 
 
 # -- the rest
@@ -384,7 +388,7 @@ HANDLERS: dict[str, tuple[Verb, Handler]] = {
     "MAIL": (Verb.MAIL, _mail),
     "RCPT": (Verb.RCPT, _rcpt),
     "DATA": (Verb.DATA, _data),
-    "BDAT": (Verb.BDAT, _bdat),
+    "BDAT": (Verb.BDAT, chunks.begin),
     "RSET": (Verb.RSET, _rset),
     "NOOP": (Verb.NOOP, _noop),
     "VRFY": (Verb.VRFY, _vrfy),

@@ -110,7 +110,8 @@ class ContentReader:
             and not self._tail
             and data[0] not in _OPENINGS
             and not data.startswith(b"From ")
-            and data.rfind(b"\r\n.", 0, -3) < 0
+            # What follows the last dot need not be searched: base64 has none.
+            and data.rfind(b"\r\n.", 0, data.rfind(b".", 0, -3) + 1) < 0
             and is_clean(data)
         )
 

@@ -85,7 +85,7 @@ def _answer(server: ServerSession, reply: Reply | None) -> None:
     reply = reply or _FAILED  # nobody said that the message is safe
     command = Verb.DATA if server.chunk is None else Verb.BDAT
     server.chunk = None
-    if reply.accepts:
+    if reply.code < 400:
         server.errors = server.junk = 0
         server.accepted[command] += 1
         if command is Verb.BDAT:

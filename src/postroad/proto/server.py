@@ -194,7 +194,10 @@ class ServerSession:
 
     def accept(self, data: bytes) -> None:
         """The command was accepted: move, count, reply."""
-        self.say(data)
+        if self.errors:
+            self.say(data)
+        else:
+            self.out.append(data)
         verb = self.verb
         target = NEXT[self.state][verb]
         if target is not None:

@@ -74,17 +74,16 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have come."""
-        machine = self.machine
-        data = bytes(self._service.buffer[:nbytes])
-        receiving = machine.state is State.CONTENT or machine.chunk is not None
-        machine.feed(data)
-        if machine.out or machine.busy or machine.closed or self._draining:
+        machine, service = self.machine, self._service
+        command = service.whole_requests and not (machine.state is State.CONTENT or machine.chunk is not None)
+        machine.feed(bytes(service.buffer[:nbytes]))
+        if machine.out or machine.waiting or machine.sleeping or machine.closed or self._draining:
             self._step()
-        elif not self._service.whole_requests:
-            self.deadline = self._loop.time() + self._service.timeout
-        elif receiving:
-            earned = self.deadline + nbytes / self._service.data_rate
-            self.deadline = min(earned, self._loop.time() + self._service.timeout)
+        elif not service.whole_requests:
+            self.deadline = self._loop.time() + service.timeout
+        elif not command:  # content earns time
+            earned = self.deadline + nbytes / service.data_rate
+            self.deadline = min(earned, self._loop.time() + service.timeout)
 
     def eof_received(self) -> bool:
         """The client sends no more; what it sent is still answered."""

@@ -44,9 +44,9 @@ class SmtpdService:
     ``policy`` None lets everything pass, and ``local`` serves sendmail(1) on a UNIX socket: the
     other end's credentials are its identity.  A policy's ``stages``, if it has them, are those of its
     methods that can have anything to say: at the others it is not asked.  ``identify`` fills in a
-    client's name.  ``has_space`` says whether there is room for a message of so many bytes.  ``limit`` is the most sessions at
-    one time (0: any number); further clients wait, and ``on_full`` hears of that.  ValueError for
-    settings that cannot be used.
+    client's name.  ``has_space`` says whether there is room for a message of so many bytes.  ``limit``
+    is the most sessions at one time (0: any number); further clients wait, and ``on_full`` hears of
+    that.  ValueError for settings that cannot be used.
     """
 
     def __init__(
