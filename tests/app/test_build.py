@@ -8,6 +8,7 @@ import pytest
 from app.texts import config_of
 from peers.harness import free_port
 from postroad.app.build import build
+from postroad.base.config import load_texts
 from postroad.base.errors import ConfigurationError
 from postroad.delivery.smtp.agent import SmtpAgent
 
@@ -16,7 +17,7 @@ async def test_each_service_and_each_transport_is_built(core):
     port = free_port()
     stages = build(config_of(port=port), core)
     assert list(stages.services) == [f"{port}/inet"]
-    assert set(stages.transports) == {"smtp", "error", "retry"}
+    assert set(stages.transports) == {"smtp", "error", "retry", "discard"}
     assert isinstance(stages.transports["smtp"].agent, SmtpAgent)
     assert core.transports == stages.transports
 
@@ -82,3 +83,17 @@ async def test_doors_open_and_close_and_sessions_outlive_the_listeners(core, tmp
         assert stages.sessions == 0
         writer.close()
     await stages.close_agents()
+
+
+async def test_a_service_with_override_options_of_its_own_has_an_intake_of_its_own(core):
+    one, two = free_port(), free_port()
+    config = config_of(port=one)
+    texts = (
+        config.texts[0],
+        f"{config.texts[1]}127.0.0.1:{two} inet n - n - - smtpd\n"
+        "  -o receive_override_options=no_address_mappings\n",
+    )
+    stages = build(load_texts(*texts, config.directory, config.registry, config.facts), core)
+    intakes = {service.intake for service in stages.services.values()}
+    assert len(stages.services) == 2
+    assert len(intakes) == 2

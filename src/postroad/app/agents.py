@@ -64,9 +64,10 @@ class AgentBuilder:
             log = self._core.log.named(settings[SYSLOG_NAME])
             programs[service.name] = (program, log)
             agents[service.name] = self._agent(service, program, settings, log)
-        for name in ("error", "retry"):  # routing and scheduler use these whatever master.cf says
-            programs.setdefault(name, ("error", self._log))
-            agents.setdefault(name, RetryAgent() if name == "retry" else ErrorAgent())
+        # Routing and scheduler use these whatever master.cf says.
+        for name, agent in (("error", ErrorAgent()), ("retry", RetryAgent()), ("discard", DiscardAgent())):
+            programs.setdefault(name, ("discard" if name == "discard" else "error", self._log))
+            agents.setdefault(name, agent)
         return agents
 
     def _agent(self, service: Service, program: str, settings: Settings, log: Log) -> Agent:

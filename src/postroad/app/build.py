@@ -23,7 +23,7 @@ from postroad.mail.rewrite import Rewriter
 from postroad.model.client import Client
 from postroad.model.message import Message, Recipient
 from postroad.model.outcome import Outcome
-from postroad.model.params import DEFAULT_PROCESS_LIMIT, SYSLOG_NAME
+from postroad.model.params import DEFAULT_PROCESS_LIMIT, RECEIVE_OVERRIDE_OPTIONS, SYSLOG_NAME
 from postroad.model.ports import Agent, Outcomes, Policy
 from postroad.net.hostsfile import HostsFile
 from postroad.net.interfaces import OwnAddresses, own_addresses
@@ -138,18 +138,7 @@ class _Builder:
         self.rewriter = Rewriter(settings)
         self.tables = self._tables(settings)
         self.router = Router(settings, self.tables, self.log, self.own)
-        self.intake = Intake(
-            settings,
-            store=core.store,
-            ids=core.ids,
-            log=self.log,
-            clock=core.clock,
-            accepted=core.accepted,
-            tables=self.tables,
-            rewriter=self.rewriter,
-            own=self.own,
-            expanded=self._expanded,
-        )
+        self.intake = self._intake(settings, self.tables)
         self.doors: dict[str, Doors] = {}
         self.notices = Notices(
             settings,
@@ -230,10 +219,12 @@ class _Builder:
             or settings.texts.get("smtpd_enforce_tls") == "yes"
         ):
             policy = TlsRequired()
+        # cleanup(8)'s parameters are the server's, whatever a service says; this one is the service's own.
+        override = settings[RECEIVE_OVERRIDE_OPTIONS] != self.settings[RECEIVE_OVERRIDE_OPTIONS]
         return SmtpdService(
             settings,
             policy=policy,
-            intake=self.intake,
+            intake=self._intake(settings, tables) if override else self.intake,
             log=log,
             clock=self.core.clock,
             wheel=self.core.wheel,
@@ -245,6 +236,21 @@ class _Builder:
             has_space=self.intake.has_space,
             limit=self._limit(service),
             on_full=self._doors(service.key).shut,
+        )
+
+    def _intake(self, settings: Settings, tables: TableContext) -> Intake:
+        core = self.core
+        return Intake(
+            settings,
+            store=core.store,
+            ids=core.ids,
+            log=self.log,
+            clock=core.clock,
+            accepted=core.accepted,
+            tables=tables,
+            rewriter=self.rewriter,
+            own=self.own,
+            expanded=self._expanded,
         )
 
     def _identifier(self, settings: Settings, log: Log) -> Any:
