@@ -88,12 +88,9 @@ async def test_doors_open_and_close_and_sessions_outlive_the_listeners(core, tmp
 async def test_a_service_with_override_options_of_its_own_has_an_intake_of_its_own(core):
     one, two = free_port(), free_port()
     config = config_of(port=one)
-    texts = (
-        config.texts[0],
-        f"{config.texts[1]}127.0.0.1:{two} inet n - n - - smtpd\n"
-        "  -o receive_override_options=no_address_mappings\n",
-    )
-    stages = build(load_texts(*texts, config.directory, config.registry, config.facts), core)
+    override = "-o receive_override_options=no_address_mappings"
+    master = f"{config.texts[1]}127.0.0.1:{two} inet n - n - - smtpd {override}\n"
+    stages = build(load_texts(config.texts[0], master, config.directory, config.registry, config.facts), core)
     intakes = {service.intake for service in stages.services.values()}
     assert len(stages.services) == 2
     assert len(intakes) == 2
