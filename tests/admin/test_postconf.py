@@ -15,7 +15,7 @@ from postroad.base.mastercf import parse
 from postroad.base.params import Facts
 
 FACTS = Facts(hostname="host", interfaces=("127.0.0.1/8", "192.0.2.2/24"))
-MASTER = "smtp inet n - n - - smtpd\nrelay unix - - n - - smtp -o syslog_name=postfix/$service_name\nmine unix - n n - - pipe argv=/x\n"  # noqa: E501
+MASTER = "smtp inet n - n - - smtpd\nrelay unix - - n - - smtp -o syslog_name=postfix/$service_name\nmine unix - n n - - pipe argv=/x\n"
 
 
 def view(main="", master=MASTER, **options):

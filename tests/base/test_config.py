@@ -87,7 +87,12 @@ def test_a_sound_configuration_is_its_own_requirement(configure):
     [
         ("limt = 1", ["main.cf:1: unused parameter: limt=1 (did you mean 'limit'?)"]),
         ("zzzzqqq = 1", ["main.cf:1: unused parameter: zzzzqqq=1"]),
-        ("other_recipient_limit = 1", ["main.cf:1: unused parameter: other_recipient_limit=1 (no service in master.cf is called other)"]),
+        (
+            "other_recipient_limit = 1",
+            [
+                "main.cf:1: unused parameter: other_recipient_limit=1 (no service in master.cf is called other)"
+            ],
+        ),
         ("relay_recipient_limit = 1", []),
         ("mine = 1\nbanner = $mine", []),
         ("mine = 1\nyours = ${mine}", ["main.cf:2: unused parameter: yours=${mine}"]),

@@ -1,6 +1,18 @@
 import pytest
 
-from postroad.base.kinds import BOOL, INT, LIST, RAW, SIZE, STRING, TIME, TIME_DAYS, TIME_HOURS, choice, split_list
+from postroad.base.kinds import (
+    BOOL,
+    INT,
+    LIST,
+    RAW,
+    SIZE,
+    STRING,
+    TIME,
+    TIME_DAYS,
+    TIME_HOURS,
+    choice,
+    split_list,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +43,18 @@ def test_a_good_value_is_read(kind, text, value):
 
 @pytest.mark.parametrize(
     ("kind", "text"),
-    [(BOOL, "true"), (BOOL, ""), (INT, "1.5"), (INT, "١"), (INT, ""), (TIME, "5 minutes"), (TIME, "-1s"), (TIME, ""), (SIZE, "1t"), (SIZE, "k")],
+    [
+        (BOOL, "true"),
+        (BOOL, ""),
+        (INT, "1.5"),
+        (INT, "١"),
+        (INT, ""),
+        (TIME, "5 minutes"),
+        (TIME, "-1s"),
+        (TIME, ""),
+        (SIZE, "1t"),
+        (SIZE, "k"),
+    ],
 )
 def test_a_bad_value_is_refused_in_words(kind, text):
     with pytest.raises(ValueError, match="expected"):

@@ -15,7 +15,10 @@ def test_a_line_has_postfix_form(tmp_path):
     log = Log(FileSink(str(path), "mx1.example.com", TestClock()), "postfix", 201)
     log.emit(CONNECT, "h[1.2.3.4]")
     log.sink.flush()
-    assert re.fullmatch(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d mx1 postfix/smtpd\[201\]: connect from h\[1\.2\.3\.4\]\n", path.read_text())
+    assert re.fullmatch(
+        r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d mx1 postfix/smtpd\[201\]: connect from h\[1\.2\.3\.4\]\n",
+        path.read_text(),
+    )
 
 
 def test_lines_are_gathered_and_urgent_ones_written_at_once(tmp_path):
@@ -27,7 +30,18 @@ def test_lines_are_gathered_and_urgent_ones_written_at_once(tmp_path):
     assert len(path.read_text().splitlines()) == 2
 
 
-@pytest.mark.parametrize("evil", ["a\r\nb", "a\nJan  1 00:00:00 mx postfix/smtpd[1]: forged", "\x1b[31m", "\x00", "a\u2028b", "\u202e", "\udcff"])
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "a\r\nb",
+        "a\nJan  1 00:00:00 mx postfix/smtpd[1]: forged",
+        "\x1b[31m",
+        "\x00",
+        "a\u2028b",
+        "\u202e",
+        "\udcff",
+    ],
+)
 def test_one_event_is_one_line_whatever_the_peer_sent(tmp_path, evil):
     path = tmp_path / "maillog"
     log = Log(FileSink(str(path), "mx"))

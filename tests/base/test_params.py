@@ -32,7 +32,10 @@ def test_settings_are_typed_by_their_kind_and_expanded(group):
     assert settings.texts["both"] == "mx.x/7"
 
 
-@pytest.mark.parametrize(("text", "says"), [("0", "less than the minimum 1"), ("101", "more than the maximum 100"), ("x", "expected a number")])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("0", "less than the minimum 1"), ("101", "more than the maximum 100"), ("x", "expected a number")],
+)
 def test_a_bad_value_says_what_is_wrong(group, text, says):
     with pytest.raises(ValueError, match=says):
         settings_of([group], limit=text)

@@ -29,7 +29,7 @@ def postconf(tmp_path, capfdbinary):
 
 RELAY = "relay      unix  -       -       n       -       -       smtp\n"
 FOLDED = RELAY + "    -o syslog_name=postfix/$service_name\n"
-N = "config_directory = DIR\nmine = 1\nmyhostname = mx.example.org\nmyorigin = ${mine}\nsmtpd_banner = $myhostname ESMTP\n"  # noqa: E501
+N = "config_directory = DIR\nmine = 1\nmyhostname = mx.example.org\nmyorigin = ${mine}\nsmtpd_banner = $myhostname ESMTP\n"
 SMTP = "smtp       inet  n       -       n       -       -       smtpd\n"
 
 

@@ -16,7 +16,7 @@ from peers.harness import Postroad, a_place, until
 
 pytestmark = pytest.mark.peer
 
-_HEAD = b"From: s@client.example\r\nTo: alice@example.test\r\nSubject: Content\r\nDate: Thu, 1 Oct 2026 10:00:00 +0000\r\nMessage-ID: <1@client.example>\r\n\r\n"  # noqa: E501
+_HEAD = b"From: s@client.example\r\nTo: alice@example.test\r\nSubject: Content\r\nDate: Thu, 1 Oct 2026 10:00:00 +0000\r\nMessage-ID: <1@client.example>\r\n\r\n"
 #: The lines that a delivery adds, in Postfix's order.
 _ADDED = re.compile(
     rb"Return-Path: <s@client\.example>\n"

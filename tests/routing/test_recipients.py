@@ -18,7 +18,7 @@ SETTINGS = {
     "canonical_maps": "inline:{ {old@example.test=alice} }",
     "sender_canonical_maps": "inline:{ {out@example.test=alice} }",
     "recipient_canonical_maps": "inline:{ {in@example.test=alice} }",
-    "transport_maps": "inline:{ {later.example=retry:4.2.0 Closed for the night}, {no.example=error:5.7.1 never}, {dead.example=error:} }",  # noqa: E501
+    "transport_maps": "inline:{ {later.example=retry:4.2.0 Closed for the night}, {no.example=error:5.7.1 never}, {dead.example=error:} }",
 }
 
 

@@ -16,8 +16,8 @@ SETTINGS = {
     "relayhost": "[relay.host]:2601",
     "transport_maps": "inline:{ {box@box.example=:other}, {x@alias.example=never:}, {slow.example=slow:} }",
     "relocated_maps": "inline:{ {gone@example.test=new@else.where}, {@moved.example=nowhere}, {gone=bare} }",
-    "sender_dependent_relayhost_maps": "inline:{ {s@a.example=[srelay]}, {d@a.example=DUNNO}, {@b.example=brelay:26}, {<>=nullrelay} }",  # noqa: E501
-    "sender_dependent_default_transport_maps": "inline:{ {t@a.example=slow}, {u@a.example=slow:there}, {v@a.example=dunno} }",  # noqa: E501
+    "sender_dependent_relayhost_maps": "inline:{ {s@a.example=[srelay]}, {d@a.example=DUNNO}, {@b.example=brelay:26}, {<>=nullrelay} }",
+    "sender_dependent_default_transport_maps": "inline:{ {t@a.example=slow}, {u@a.example=slow:there}, {v@a.example=dunno} }",
 }
 
 

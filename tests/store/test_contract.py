@@ -32,7 +32,7 @@ async def test_everything_of_an_envelope_is_kept(bench, new, clock):
     two.warned = one.done = True
     await bench.accept(message)
     (found,) = await bench.store.find([message.key])
-    for name in ("sender", "arrival", "size", "attempts", "ret", "envid", "attributes", "eight_bit", "smtputf8", "warned"):  # fmt: skip  # noqa: E501
+    for name in ("sender", "arrival", "size", "attempts", "ret", "envid", "attributes", "eight_bit", "smtputf8", "warned"):  # fmt: skip
         assert getattr(found, name) == getattr(message, name), name
     for mine, theirs in zip(message.recipients, found.recipients, strict=True):
         for name in mine.__slots__:

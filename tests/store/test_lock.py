@@ -17,7 +17,7 @@ def test_a_second_holder_is_refused_and_told_who_has_it(tmp_path):
 
 
 def test_a_dead_holder_does_not_hold(tmp_path):
-    code = "import sys, os; from pathlib import Path; from postroad.store.lock import ShardLock; ShardLock(Path(sys.argv[1])); os._exit(9)"  # noqa: E501
+    code = "import sys, os; from pathlib import Path; from postroad.store.lock import ShardLock; ShardLock(Path(sys.argv[1])); os._exit(9)"
     subprocess.run([sys.executable, "-c", code, str(tmp_path)])
     ShardLock(tmp_path).close()
 

@@ -134,7 +134,7 @@ async def test_an_early_refusal_of_a_large_content_is_heard(servers, post, job_o
     server = await servers()
 
     async def refuse(reader, writer):
-        for lines, answer in ((0, b"220 hi"), (1, b"250 there"), (1, b"250 Ok"), (1, b"250 Ok"), (1, b"354 go"), (2, b"552 5.3.4 too much")):  # fmt: skip  # noqa: E501
+        for lines, answer in ((0, b"220 hi"), (1, b"250 there"), (1, b"250 Ok"), (1, b"250 Ok"), (1, b"354 go"), (2, b"552 5.3.4 too much")):  # fmt: skip
             for _ in range(lines):
                 await reader.readline()
             writer.write(answer + b"\r\n")
