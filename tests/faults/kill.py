@@ -51,7 +51,12 @@ def run(place: Path, *, kills: int, workers: int = 2, seed: int = 0, clients: in
                     print(f"kill {number + 1}: {victim}, {before} acknowledged so far", flush=True)  # noqa: T201
                 _serves(server, starts)
                 time.sleep(0.3)
-            until(lambda: not server.queue(), _DRAIN, lambda: f"{len(server.queue())} still queued", 0.3)
+            until(
+                lambda: not server.queue(),
+                max(_DRAIN, 12.0 * kills),
+                lambda: f"{len(server.queue())} still queued",
+                0.3,
+            )
             ledger = Ledger(load.acknowledged)
             ledger.look(server, sink)
     return ledger
