@@ -36,6 +36,7 @@ from postroad.proto.client_stages import (
     Event,
     Stage,
 )
+from postroad.proto.client_usual import UsualAnswers
 from postroad.proto.client_values import Dispatch, Manners, Peer
 from postroad.proto.replies import GarbledReply, ServerReply
 
@@ -51,7 +52,6 @@ class ClientSession(Handshake):
         "_decided",
         "_following",
         "_usual",
-        "_usual_for",
         "carried",
         "current",
         "finished",
@@ -63,8 +63,7 @@ class ClientSession(Handshake):
         self._commands: list[bytes] = []  # RCPT commands that wait for their turn, without pipelining
         self._decided = False  # the current message was decided without a word to the server
         self._following: Dispatch | None = None  # its envelope went out behind the current content
-        self._usual = b""  # what the server last said to an envelope whose recipients it took, all of them
-        self._usual_for = 0  # how many those were
+        self._usual = UsualAnswers()
         self.current: Dispatch | None = None
         self.finished: Dispatch | None = None
         self.carried = 0
@@ -83,8 +82,11 @@ class ClientSession(Handshake):
         parser = self._parser
         envelope = b""
         if self.stage is MAIL:
-            if self._usual_for == len(self._dispatch().asked) and parser.drop(self._usual):
-                return self._as_usual()
+            dispatch = self._dispatch()
+            if self._usual.taken(parser, dispatch):
+                self.heard += dispatch.replied + 2
+                self.stage = BODY
+                return _CONTENT
             envelope = parser.unread
         try:
             while (reply := parser.next()) is not None:
@@ -92,7 +94,7 @@ class ClientSession(Handshake):
                 event = _HANDLERS[self.stage](self, reply)
                 if event is not None:
                     if envelope and event is _CONTENT:
-                        self._note_usual(envelope)
+                        self._usual.note(envelope, self._dispatch())
                     return event
         except GarbledReply as garbled:
             return self._garbled(garbled.line)
@@ -202,24 +204,6 @@ class ClientSession(Handshake):
         return commands if asked else []
 
     # --- replies
-
-    # Most servers say the same to every envelope.  Bytes that led from MAIL to the content, every
-    # recipient taken, lead there again for as many recipients: those need not be read again.
-
-    def _note_usual(self, replies: bytes) -> None:
-        """Remember the bytes that have just led from MAIL to the content."""
-        dispatch = self._dispatch()
-        if len(dispatch.accepted) == len(dispatch.asked):
-            self._usual, self._usual_for = replies, len(dispatch.asked)
-
-    def _as_usual(self) -> Event:
-        """Do what on_mail, on_rcpt and on_data would do with those bytes."""
-        dispatch = self._dispatch()
-        dispatch.accepted = list(dispatch.asked)
-        dispatch.replied = self._usual_for
-        self.heard += self._usual_for + 2
-        self.stage = BODY
-        return _CONTENT
 
     def on_mail(self, reply: ServerReply) -> Event | None:
         """MAIL is answered."""
