@@ -72,9 +72,9 @@ SYSLOG_NAME = params.declare(
     "${multi_instance_name?{$multi_instance_name}:{postfix}}",
     "The name in front of the program in each log line.",
 )
-SYSLOG_FACILITY = params.declare("syslog_facility", STRING, "mail", "The syslog facility.")
+SYSLOG_FACILITY = params.declare("syslog_facility", STRING, "mail", "The syslog facility.", live=False)
 MAILLOG_FILE = params.declare(
-    "maillog_file", STRING, "", "A file (or /dev/stdout) to log to instead of syslog."
+    "maillog_file", STRING, "", "A file (or /dev/stdout) to log to instead of syslog.", live=False
 )
 MULTI_INSTANCE_NAME = params.declare(
     "multi_instance_name", STRING, "", "The name of this instance, if there are several."
