@@ -10,7 +10,6 @@ from postroad.mail.address import (
     domain_keys,
     fold,
     lookup_keys,
-    mailbox_keys,
     needs_quotes,
     network_keys,
     split,
@@ -149,10 +148,6 @@ def test_virtual_keys_in_order_for_a_domain_of_ours():
 def test_keys_of_a_name_without_a_domain():
     assert texts(lookup_keys("u+e", "+")) == ["u+e", "u"]
     assert texts(lookup_keys("", "+")) == [""]
-
-
-def test_mailbox_keys_end_with_the_domain():
-    assert texts(mailbox_keys("u@d", "")) == ["u@d", "@d"]
 
 
 def test_transport_keys_have_parents_with_a_dot():

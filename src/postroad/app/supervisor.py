@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from postroad.base.config import Config, find_facts, load
 from postroad.base.errors import ConfigurationError, PostroadError, Problem, Severity
 from postroad.base.log import Event, Log, sink_for
 from postroad.base.tasks import on_failure, spawn
+from postroad.listener.listener import listen_unix
 from postroad.model.params import (
     DATA_DIRECTORY,
     MAIL_OWNER,
@@ -113,7 +113,8 @@ class Supervisor:
         self._give_log()
         self._count = settings[WORKER_PROCESSES] or len(os.sched_getaffinity(0))
         self._sockets = open_all(config, self._count, {})
-        self._submit = _unix_listener(Path(queue_directory) / SUBMIT_SOCKET, 0o666)
+        self._submit = listen_unix(str(Path(queue_directory) / SUBMIT_SOCKET))
+        self._submit.setblocking(False)
         self._counts = make_table(self._count)
         if os.geteuid() == 0:
             self._helper = MailboxHelper(config, self.log, self._give_helper)
@@ -313,13 +314,3 @@ class Supervisor:
 def _unlink(path: Path) -> None:
     with contextlib.suppress(OSError):
         path.unlink()
-
-
-def _unix_listener(path: Path, mode: int) -> socket.socket:
-    _unlink(path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.bind(str(path))
-    path.chmod(mode)
-    sock.listen(128)
-    sock.setblocking(False)
-    return sock

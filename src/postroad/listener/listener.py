@@ -95,22 +95,6 @@ def listen_unix(path: str, mode: int = 0o666) -> socket.socket:
     return listening
 
 
-def listen_tcp(address: str, port: int) -> socket.socket:
-    """Return a socket that listens on an IP address; IPv6 sockets take IPv6 only.  OSError as bind(2)."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listening.bind((address, port))
-        listening.listen(_BACKLOG)
-    except BaseException:
-        listening.close()
-        raise
-    return listening
-
-
 def _kept_path(loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
     """From Python 3.13 on, asyncio's own loops remove a UNIX socket's path unless they are told not to."""
     own = isinstance(loop, asyncio.SelectorEventLoop) and sys.version_info >= (3, 13)

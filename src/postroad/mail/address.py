@@ -159,11 +159,6 @@ def lookup_keys(address: str, delimiter: str | Extensions, *, local: bool = Fals
     return keys
 
 
-def mailbox_keys(address: str, delimiter: str | Extensions) -> list[Key]:
-    """Return the keys for virtual_mailbox_maps (virtual(8)): user+ext@domain, user@domain, @domain."""
-    return lookup_keys(address, delimiter)
-
-
 def transport_keys(address: str, delimiter: str | Extensions, *, parents: bool = False) -> list[Key]:
     """Return the keys of transport(5): user+ext@domain, user@domain, domain, .parent of each level.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import struct
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from postroad.base.interfaces import own_interfaces, parse_interfaces
 from postroad.base.params import Settings
 from postroad.model.params import INET_INTERFACES, INET_PROTOCOLS, PROXY_INTERFACES
 from postroad.net.hostname import bare_address, plain_address
@@ -20,51 +20,9 @@ class Interface(NamedTuple):
     prefix: int
 
 
-# rtnetlink(7)
-_RTM_NEWADDR, _RTM_GETADDR, _NLMSG_ERROR, _NLMSG_DONE = 20, 22, 2, 3
-_NLM_F_REQUEST_DUMP = 0x301
-_IFA_ADDRESS, _IFA_LOCAL = 1, 2
-
-
 def machine_interfaces() -> list[Interface]:
     """Return the machine's addresses, as the kernel tells them; loopback alone if it does not."""
-    try:
-        return _ask_kernel() or [Interface("127.0.0.1", 8)]
-    except (OSError, AttributeError, struct.error):  # AttributeError: no AF_NETLINK on this system
-        return [Interface("127.0.0.1", 8), Interface("::1", 128)]
-
-
-def _ask_kernel() -> list[Interface]:
-    found: list[Interface] = []
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as link:
-        link.settimeout(2)
-        link.bind((0, 0))
-        link.send(struct.pack("=IHHIIBxxxI", 24, _RTM_GETADDR, _NLM_F_REQUEST_DUMP, 1, 0, 0, 0))
-        while True:
-            data = link.recv(1 << 16)
-            while len(data) >= 16:
-                length, kind = struct.unpack_from("=IH", data)
-                if kind in (_NLMSG_DONE, _NLMSG_ERROR) or length < 16:
-                    return found
-                if kind == _RTM_NEWADDR:
-                    found += _read_address(data[16:length])
-                data = data[(length + 3) & ~3 :]
-
-
-def _read_address(message: bytes) -> list[Interface]:
-    family, prefix = message[0], message[1]
-    size = {int(socket.AF_INET): 4, int(socket.AF_INET6): 16}.get(family)
-    attributes: dict[int, bytes] = {}
-    at = 8
-    while at + 4 <= len(message):
-        length, kind = struct.unpack_from("=HH", message, at)
-        if length < 4:
-            break
-        attributes[kind] = message[at + 4 : at + length]
-        at += (length + 3) & ~3
-    # On a point-to-point link IFA_ADDRESS is the other end; IFA_LOCAL is ours.
-    packed = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS, b"")
-    return [Interface(str(ipaddress.ip_address(packed)), prefix)] if size and len(packed) == size else []
+    return [Interface(str(each.ip), each.network.prefixlen) for each in parse_interfaces(own_interfaces())]
 
 
 def families(settings: Settings) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from postroad.outcome.delays import fields
 
 DELIVERY = Event(
     "PROGRAM",
-    "%s: to=<%s>%s, relay=%s%s, delay=%s, delays=%s/%s/%s/%s, dsn=%s, status=%s (%s)",
+    "%s: to=<%s>%s, relay=%s%s, %s, dsn=%s, status=%s (%s)",
     "What became of one recipient: status=sent, deferred or bounced.  delays= are the seconds before "
     "the queue manager, in it, for the connection, and for the transmission.",
 )
@@ -48,9 +48,6 @@ class DeliveryLog:
         if soft:
             status, word = "4" + status[1:], "SOFTBOUNCE"
         reused = f", conn_use={outcome.reused}" if outcome.reused > 1 else ""
-        log.line(
-            program,
-            f"{job.message.id}: to=<{recipient.address}>{origin}, relay={outcome.relay}{reused}, "
-            f"{fields(total, before, waited, outcome.setup, transfer, self._digits)}, dsn={status}, "
-            f"status={word} ({outcome.text})",
-        )
+        times = fields(total, before, waited, outcome.setup, transfer, self._digits)
+        who = (job.message.id, recipient.address, origin, outcome.relay, reused)
+        log.line(program, DELIVERY.text % (*who, times, status, word, outcome.text))
