@@ -93,7 +93,8 @@ def bare(directory, options):
         for _ in range(options.batch):
             change = Change(print)
             message = make(ids, content)
-            change.row, change.body = (message.key, 0.0, "owner", 0, pack(message)), content.data
+            change.row = (message.key, 0.0, "owner", 0, pack(message))
+            change.carry(content.data)
             batch.append(change)
         batches.append(batch)
     cpu, wall = time.process_time(), time.perf_counter()
@@ -121,7 +122,6 @@ def main():
     with runner:
         for number in range(options.rounds):
             for name, measured in (
-                ("sqlite", lambda path: bare(path, options)),
                 ("store", lambda path: runner.run(through_store(path, options))),
             ):
                 path = os.path.join(base, f"{name}-{number}")

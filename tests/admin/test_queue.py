@@ -38,7 +38,7 @@ def put(tmp_path):
     def add(message, shard=0):
         row = Change(print)
         row.row = (message.key, NOW + 4000, message.owner, int(message.held), pack(message))
-        row.body = message.content.data
+        row.carry(message.content.data)
         with contextlib.closing(Shard(tmp_path / f"shard-{shard}")) as opened:
             opened.write([row])
         return message

@@ -74,7 +74,8 @@ class World:
                 key, "s@x.example", [Recipient("r@y.example")], 1.0, Text(b"Subject: x\r\n\r\nx\r\n")
             )
             change = Change(lambda _error: None)
-            change.row, change.body = (key, 1.0, "", held, pack(message)), message.content.data
+            change.row = (key, 1.0, "", held, pack(message))
+            change.carry(message.content.data)
             changes.append(change)
         store.write(changes)
         store.close()

@@ -65,7 +65,7 @@ class QueueFiles:
             recipient.notify, recipient.orcpt = SUCCESS | FAILURE, "rfc822;" + recipient.address
         change = Change(print)
         change.row = (key, NOW + 9e9, owner, held, pack(message))
-        change.body = text
+        change.carry(text)
         with contextlib.closing(Shard(self.spool / f"shard-{shard}")) as opened:
             opened.write([change])
         return message

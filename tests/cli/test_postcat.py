@@ -95,8 +95,8 @@ def test_done_recipients_and_attributes_are_named(queue, cat):
     message.recipients[0].done = True
     message.attributes["sasl_username"] = "carol"
     message.eight_bit, message.envid, message.ret = True, "id1", "FULL"
-    with queue.shard() as shard, shard._db:
-        shard._db.execute("UPDATE message SET envelope = ?, expired = 1", (pack(message),))
+    with queue.shard() as shard, shard.backlog.db:
+        shard.backlog.db.execute("UPDATE message SET envelope = ?, expired = 1", (pack(message),))
     text = cat("-e", message.id)
     for line in (
         "named_attribute: sasl_username=carol",
@@ -140,8 +140,8 @@ def test_what_cannot_be_shown_is_fatal(queue, capsys, args, text):
 
 def test_a_message_that_lost_its_content_is_fatal(queue, capsys):
     message = queue.add("bob@dest.test")
-    with queue.shard() as shard, shard._db:
-        shard._db.execute("DELETE FROM body")
+    with queue.shard() as shard, shard.backlog.db:
+        shard.backlog.db.execute("DELETE FROM body")
     assert run(str(queue.etc), ["-q", message.id]) == 1
     assert "the content is missing" in capsys.readouterr().err
 

@@ -1,6 +1,7 @@
 """Accepted means on disk: after a kill, in what order, and when the disk is full."""
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import apsw
 import pytest
 
 from postroad.base.errors import StoreUnavailable
-from postroad.store import database, shard
+from postroad.store import journal, shard
 from postroad.store.sqlite import SqliteStore
 
 CHILD = """
@@ -80,51 +81,33 @@ async def test_what_was_acknowledged_survives_a_kill(tmp_path, clock, log):
 
 @pytest.fixture
 def recorded(monkeypatch):
-    """A list of what happens to the files of a shard, in order: (what, file's ending)."""
+    """A list of what happens to the files of a shard, in order: (what, file's name)."""
     events = []
 
-    class File(apsw.VFSFile):
-        def __init__(self, parent, name, flags):
-            super().__init__(parent, name, flags)
-            self.ending = str(name.filename() if isinstance(name, apsw.URIFilename) else name).rpartition(
-                "-"
-            )[2]
+    def record(name, what):
+        plain = getattr(os, name)
 
-        def xWrite(self, data, offset):  # noqa: N802
-            events.append(("write", self.ending))
-            super().xWrite(data, offset)
+        def noted(fd, *values):
+            result = plain(fd, *values)
+            events.append((what, os.readlink(f"/proc/self/fd/{fd}").rpartition("/")[2]))
+            return result
 
-        def xSync(self, flags):  # noqa: N802
-            super().xSync(flags)
-            events.append(("sync", self.ending))
+        monkeypatch.setattr(os, name, noted)
 
-    class Recorder(apsw.VFS):
-        def __init__(self):
-            super().__init__("recorder", "")
-
-        def xOpen(self, name, flags):  # noqa: N802
-            return File("", name, flags)
-
-    recorder = Recorder()
-    plain = apsw.Connection
-    monkeypatch.setattr(
-        database.apsw, "Connection", lambda *args, **names: plain(*args, vfs="recorder", **names)
-    )
-    fsync = os.fsync
-
-    def noted(fd):
-        fsync(fd)
-        events.append(("sync", os.readlink(f"/proc/self/fd/{fd}").rpartition("/")[2]))
-
-    monkeypatch.setattr(os, "fsync", noted)
-    yield events
-    recorder.unregister()
+    for name, what in (
+        ("pwritev", "write"),
+        ("pwrite", "write"),
+        ("fdatasync", "sync"),
+        ("fsync", "sync"),
+    ):
+        record(name, what)
+    return events
 
 
 def synced(events, before):
-    """Whether the log was synced after its last write before an event."""
-    seen = [event for event in events[: events.index(before)] if event[1] == "wal"]
-    return seen[-1] == ("sync", "wal") and ("write", "wal") in seen
+    """Whether the journal was synced after its last write before an event."""
+    seen = [event for event in events[: events.index(before)] if event[1] == "journal-0"]
+    return seen[-1] == ("sync", "journal-0") and ("write", "journal-0") in seen
 
 
 async def test_the_answer_comes_after_the_sync(recorded, clock, log, tmp_path, new):
@@ -153,39 +136,53 @@ async def test_a_large_content_is_synced_before_the_commit_that_accepts_it(
     store.accept(message, lambda error: (recorded.append(("then", 0)), future.set_result(error)))
     assert await future is None
     names = [event for event in recorded if event[0] != "write"]
-    assert names.index(("sync", message.id)) < names.index(("sync", "bodies")) < names.index(("sync", "wal"))
+    assert (
+        names.index(("sync", message.id))
+        < names.index(("sync", "bodies"))
+        < names.index(("sync", "journal-0"))
+    )
     assert synced(recorded, ("then", 0))
     await store.close()
 
 
-def full(store, pages):
-    """Let the database not grow beyond ``pages`` more than it has."""
-    db = store._shard._db
-    return db.pragma("max_page_count", db.pragma("page_count") + pages)
+@pytest.fixture
+def disk(monkeypatch):
+    """A disk: a list of one number, the bytes that are still free."""
+    free = [1 << 40]
+    plain = os.posix_fallocate
+
+    def allocate(fd, offset, size):
+        if size > free[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        free[0] -= size
+        plain(fd, offset, size)
+
+    monkeypatch.setattr(journal, "_STEP", 65536)
+    monkeypatch.setattr(os, "posix_fallocate", allocate)
+    return free
 
 
-async def test_a_full_disk_refuses_mail_and_the_store_works_again_by_itself(sqlite_bench, new, sink):
+async def test_a_full_disk_refuses_mail_and_the_store_works_again_by_itself(sqlite_bench, new, sink, disk):
     bench = sqlite_bench
-    kept = [await bench.accept(new(text=b"k" * 100_000)) for _ in range(3)]
-    full(bench.store, 0)
-    refused = new(text=b"x" * 400_000)
-    with pytest.raises(StoreUnavailable, match="full"):
+    kept = [await bench.accept(new(text=b"k" * 10_000)) for _ in range(3)]
+    disk[0] = 0
+    refused = new(text=b"x" * 40_000)
+    with pytest.raises(StoreUnavailable, match="No space"):
         await bench.accept(refused)
     with pytest.raises(LookupError):
         await bench.finish(refused)
     assert [line for line in sink.lines if "queue write error" in line]
-    await bench.finish(kept[0])  # leaving needs no room, and gives some
-    await bench.accept(new(text=b"y" * 50_000))
-    full(bench.store, 1000)
+    await bench.finish(kept[0])  # leaving needs no room
+    disk[0] = 1 << 20
     await bench.accept(refused)
-    assert await bench.store.count() == 4
+    assert await bench.store.count() == 3
     assert "qmgr: queue writes work again" in sink.lines
 
 
-async def test_one_message_that_does_not_fit_harms_no_other(sqlite_bench, new):
+async def test_one_message_that_does_not_fit_harms_no_other(sqlite_bench, new, disk):
     bench = sqlite_bench
     await bench.accept(new(text=b"k" * 100_000))
-    full(bench.store, 6)
+    disk[0] = 70_000
     big, small = [new(text=b"x" * 900_000)], [new(), new(), new()]
     answers = await asyncio.gather(
         *(bench.accept(m) for m in small[:2] + big + small[2:]), return_exceptions=True

@@ -45,7 +45,8 @@ async def test_large_contents_are_read_from_their_files(sqlite_bench, reader, ne
 
 async def test_a_damaged_message_is_left_out(sqlite_bench, reader, new):
     one, two = [await sqlite_bench.accept(new()) for _ in range(2)]
-    with sqlite_bench.store._shard._db as db:
+    await sqlite_bench.store.release(None)  # all are in the database then
+    with sqlite_bench.store._shard.backlog.db as db:
         db.execute("UPDATE message SET envelope = x'00' WHERE key = ?", (one.key,))
     assert [m.key for m in reader.find()] == [two.key]
 

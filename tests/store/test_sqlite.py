@@ -106,7 +106,8 @@ async def test_a_crash_is_noted_and_its_messages_are_due(sqlite_bench, new, sink
 async def test_a_damaged_message_is_logged_once(sqlite_bench, new, clock, sink):
     message = await sqlite_bench.accept(new())
     await sqlite_bench.settle(message, due=clock.now())
-    with sqlite_bench.store._shard._db as db:
+    await sqlite_bench.store.release(None)  # it is in the database then
+    with sqlite_bench.store._shard.backlog.db as db:
         db.execute("UPDATE message SET envelope = x'00'")
     for _ in range(2):
         assert await sqlite_bench.store.claim(now=clock.now(), most=9) == []
@@ -174,7 +175,7 @@ async def test_readers_do_not_keep_the_log_from_being_written_back(sqlite_bench,
     sqlite_bench.store.content(found)
     await sqlite_bench.store.count()
     busy = await sqlite_bench.store._writer.call(
-        lambda: sqlite_bench.store._shard._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        lambda: sqlite_bench.store._shard.backlog.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     )
     assert not busy
     await sqlite_bench.finish(message)

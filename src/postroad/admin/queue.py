@@ -165,8 +165,8 @@ def change_directly(queue_directory: Path, request: Mapping[str, Any], now: floa
                 reader = ShardReader(directory)
                 chosen = _chosen(reader.find(keys), request)
                 reader.close()
-            work = getattr(shard, verb)
-            changed += work(chosen, now) if verb in ("requeue", "flush") else work(chosen)
+            times = {"now": now} if verb in ("requeue", "flush") else {}
+            changed += shard.operate(verb, chosen, **times)
         finally:
             shard.close()
     return [id_of(key) for key in sorted(changed)]

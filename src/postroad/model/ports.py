@@ -188,6 +188,14 @@ class Store(Protocol):
         """Return messages without contents, in order of arrival; None means all."""
         ...
 
+    async def page(self, which: str, *, after: int, most: int) -> list[Message]:
+        """Return at most ``most`` messages with greater keys than ``after``, in order of arrival.
+
+        ``which`` is "active" (leased, not held), "waiting" (neither), "held" or "all".  An empty list
+        means that there are no more.  Costs no more in a deep queue.
+        """
+        ...
+
     async def count(self) -> int:
         """Return how many messages are queued."""
         ...

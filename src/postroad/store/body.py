@@ -8,12 +8,13 @@ and a row without a file does not happen unless somebody removed it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from postroad.base.errors import StoreUnavailable
 from postroad.base.ids import id_of, key_of
 from postroad.model.message import Content
+from postroad.store.change import Change
 
 
 class UnreadableContent(StoreUnavailable):
@@ -106,6 +107,35 @@ class Bodies:
         """Begin a file.  StoreUnavailable when it cannot be created."""
         self.keys.add(key)
         return FileSpool(self.path(key), key, self.remove)
+
+    def take(self, changes: Sequence[Change]) -> None:
+        """Make new messages' files durable, what is elsewhere copied first.  OSError, UnreadableContent."""
+        for change in changes:
+            if change.foreign is not None:
+                self._copy(change.key, change.foreign)
+        self.sync([change.key for change in changes])
+
+    def _copy(self, key: int, content: Content) -> None:
+        self.remove(key)  # a try before this one may have left it
+        spool = self.spool(key)
+        try:
+            for piece in whole(content):
+                spool.write(piece)
+            spool.finish()
+        except BaseException:
+            spool.abort()
+            raise
+
+    def drop(self, keys: Iterable[int]) -> None:
+        """Remove the files of those of these messages that have one."""
+        if self.keys:
+            for key in keys:
+                if key in self.keys:
+                    self.remove(key)
+
+    def is_empty(self) -> bool:
+        """Return whether no file is left, damaged ones included."""
+        return not os.listdir(self.directory)  # noqa: PTH208
 
     def sync(self, keys: list[int]) -> None:
         """Make files and their names durable.  OSError when that fails: nothing may be promised."""

@@ -185,6 +185,16 @@ class MemoryStore:
         wanted = sorted(self._rows if keys is None else set(keys) & self._rows.keys())
         return [self._rows[key].message(key) for key in wanted if not self._rows[key].deleted]
 
+    async def page(self, which: str, *, after: int, most: int) -> list[Message]:
+        """Return the next messages of a kind."""
+        found: list[Message] = []
+        for key in sorted(key for key in self._rows if key > after):
+            row = self._rows[key]
+            kind = "held" if row.held else "active" if row.owner else "waiting"
+            if not row.deleted and which in (kind, "all") and len(found) < most:
+                found.append(row.message(key))
+        return found
+
     async def count(self) -> int:
         """Return how many messages are queued."""
         return sum(not row.deleted for row in self._rows.values())

@@ -1,10 +1,17 @@
 -- The statements of a shard.  "keys" is a JSON list of queue ids as numbers.
 
 -- name: accept
-INSERT INTO message (key, due, owner, held, envelope) VALUES (?, ?, ?, ?, ?)
+INSERT OR IGNORE INTO message (key, due, owner, held, envelope, in_file) VALUES (?, ?, ?, ?, ?, ?)
 
 -- name: store_body
-INSERT INTO body (key, content) VALUES (?, ?)
+INSERT OR IGNORE INTO body (key, content, checksum) VALUES (?, ?, ?)
+
+-- name: settled
+SELECT file, generation FROM journal
+
+-- name: settle_file
+INSERT INTO journal (file, generation) VALUES (?, ?)
+ON CONFLICT (file) DO UPDATE SET generation = excluded.generation
 
 -- name: done
 DELETE FROM message WHERE key IN (SELECT value FROM json_each(:keys))
@@ -33,7 +40,7 @@ UPDATE message SET owner = :owner, due = :until WHERE key IN (SELECT value FROM 
 UPDATE message SET owner = '', due = :now WHERE owner <> ''
 
 -- name: content
-SELECT content FROM body WHERE key = :key
+SELECT content, checksum FROM body WHERE key = :key
 
 -- name: hold
 UPDATE message SET held = 1
@@ -71,8 +78,21 @@ DELETE FROM message
  WHERE owner = '' AND (:keys IS NULL OR key IN (SELECT value FROM json_each(:keys)))
 RETURNING key
 
--- name: find_all
-SELECT key, due, owner, held, expired, envelope FROM message WHERE deleted = 0 ORDER BY key
+-- name: page_all
+SELECT key, due, owner, held, expired, envelope FROM message
+ WHERE deleted = 0 AND key > :after ORDER BY key LIMIT :most
+
+-- name: page_active
+SELECT key, due, owner, held, expired, envelope FROM message
+ WHERE owner <> '' AND held = 0 AND deleted = 0 AND key > :after ORDER BY key LIMIT :most
+
+-- name: page_waiting
+SELECT key, due, owner, held, expired, envelope FROM message
+ WHERE owner = '' AND held = 0 AND deleted = 0 AND key > :after ORDER BY key LIMIT :most
+
+-- name: page_held
+SELECT key, due, owner, held, expired, envelope FROM message
+ WHERE held = 1 AND deleted = 0 AND key > :after ORDER BY key LIMIT :most
 
 -- name: find
 SELECT key, due, owner, held, expired, envelope FROM message
@@ -81,11 +101,11 @@ SELECT key, due, owner, held, expired, envelope FROM message
 -- name: count
 SELECT count(*) FROM message WHERE deleted = 0
 
--- name: keys
-SELECT key FROM message
+-- name: in_files
+SELECT key FROM message WHERE in_file = 1
 
--- name: bodyless
-SELECT key FROM message WHERE key NOT IN (SELECT key FROM body)
+-- name: has
+SELECT 1 FROM message WHERE key = :key
 
 -- name: quarantine
 INSERT INTO corrupt (key, seen, reason, envelope, content)
@@ -93,15 +113,13 @@ SELECT m.key, :now, :reason, m.envelope, b.content
   FROM message m LEFT JOIN body b ON b.key = m.key WHERE m.key = :key
 
 -- name: rows_after
-SELECT m.key, m.due, m.held, m.expired, m.envelope, b.content
+SELECT m.key, m.due, m.held, m.expired, m.envelope, m.in_file, b.content, b.checksum
   FROM message m LEFT JOIN body b ON b.key = m.key
  WHERE m.deleted = 0 AND m.key > :after ORDER BY m.key LIMIT :most
 
 -- name: adopt
-INSERT OR IGNORE INTO message (key, due, owner, held, expired, envelope) VALUES (?, ?, ?, ?, ?, ?)
-
--- name: adopt_body
-INSERT OR IGNORE INTO body (key, content) VALUES (?, ?)
+INSERT OR IGNORE INTO message (key, due, owner, held, expired, envelope, in_file)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 
 -- name: newest
 SELECT max(key) FROM message

@@ -1,328 +1,274 @@
-"""One shard of the queue: a SQLite database and a directory of large contents.
+"""One shard of the queue: a journal, a database, and a directory of large contents.
 
+What is accepted goes to the journal; what stays in the queue moves to the database in time.
 Everything here is synchronous and is called from one thread at a time: the writer's in the
-server, a tool's own when no server runs.  Each verb is one transaction with one sync.
+server, a tool's own when no server runs.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import apsw
 
 from postroad.base.errors import StoreUnavailable
-from postroad.base.ids import id_of
-from postroad.model.message import Message
-from postroad.store.body import Bodies, whole
+from postroad.model.message import Message, Text
+from postroad.store.backlog import Backlog, Values
+from postroad.store.batch import DONE, NEW, PROGRESS, RETRY, Entry
+from postroad.store.body import Bodies
 from postroad.store.change import Change
-from postroad.store.database import connect, first, rows, transaction
-from postroad.store.envelope import DamagedEnvelope
+from postroad.store.database import connect
+from postroad.store.directory import give_to_owner, make_directory
+from postroad.store.journal import SIZE, Journal
+from postroad.store.ledger import Ledger, Pending
+from postroad.store.listing import find, page
 from postroad.store.lock import ShardLock
-from postroad.store.row import listed, message_of
-from postroad.store.sql import QUEUE, migrate
+from postroad.store.replay import replay
+from postroad.store.sql import migrate
 
-ROWS = 64  # of one INSERT
-Values = tuple[int | float | str | bytes, ...]
-
-_ADOPT = 100  # rows taken over in one transaction
+Read = Callable[[int, int, int, int], bytes | None]
+IDLE = 10_000  # deferred and held messages that may be in the journal; they take memory there
 
 
 class Shard:
-    """An open shard.  ``damaged`` gathers what was moved aside: (queue id, reason)."""
+    """An open shard.  ``owner`` is who has the leases of what is in the journal."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, journal_size: int = SIZE) -> None:
         make_directory(directory)
         self.directory = directory
+        self.owner = "nobody"
         self._lock = ShardLock(directory)
+        self._ledger = Ledger()
+        self._lost: list[int] = []  # messages whose content is missing or damaged
+        self._moved: list[Entry] = []  # what the journal is to be told with its next batch
         try:
             self.bodies = Bodies(directory / "bodies")
             if os.geteuid() == 0:
-                _give_to_owner(directory)
-            self._db = connect(directory / "queue.db")
-            migrate(self._db)
-            wanted = set(first(self._db, QUEUE["keys"]))
+                give_to_owner(directory)
+            db = connect(directory / "queue.db")
+            migrate(db)
+            self.backlog = Backlog(db, self.bodies)
+            self.recovered = self._recover()
+            self._journal = Journal(directory, self._generation + 1, journal_size)
+            if os.geteuid() == 0:
+                give_to_owner(directory)
+            in_files = self.backlog.in_files()
         except (apsw.Error, OSError) as error:
             self._lock.close()
             raise StoreUnavailable(f"cannot open the queue in {directory}: {error}") from error
         except StoreUnavailable:
             self._lock.close()
             raise
-        self.purged = self.bodies.purge(wanted)
-        self.damaged: list[tuple[str, str]] = []
-        self._buried: set[int] = set()  # deleted while they were leased
-        self._again: dict[int, float] = {}  # leased messages that are to be tried again at once
+        self.purged = self.bodies.purge(set(in_files))
+        self._lost += [key for key in in_files if key not in self.bodies.keys]
+
+    def _recover(self) -> int:
+        """Move what a crash left in the journal to the database.  Return how many messages those were."""
+        settled = self.backlog.settled()
+        found = replay(self.directory, settled)
+        self._generation = max([0, *settled.values(), *found.generations.values()])
+        try:
+            rows, bodies = [], []
+            for key, pending in found.ledger.messages.items():
+                row, body = self._row(key, pending, found.read)
+                rows.append(row)
+                bodies += body
+            self.backlog.insert(rows, bodies, found.generations)
+        finally:
+            found.close()
+        return len(rows)
 
     def close(self) -> None:
-        """Close the database and let the shard go."""
-        self._db.close()
+        """Close the files and let the shard go.  What the database cannot take stays in the journal."""
+        try:
+            self._sink(list(self._ledger.messages), self._journal.generations())
+        except StoreUnavailable:
+            pass  # the next start finds it
+        else:
+            self._journal.remove()
+        self._journal.close()
+        self.backlog.db.close()
         self._lock.close()
 
     def remove_if_empty(self) -> None:
         """Remove the shard's files, unless something is left in it: corrupt messages, say.  Close it then."""
-        left = first(self._db, QUEUE["left"])[0]
-        with contextlib.suppress(OSError):
-            if not left and not os.listdir(self.bodies.directory):  # noqa: PTH208
-                shutil.rmtree(self.directory)
-
-    def return_leases(self, now: float) -> int:
-        """Make what a dead process (or this one, at its end) had leased due now.  Return how many."""
-        with transaction(self._db):
-            self._db.execute(QUEUE["return_leases"], {"now": now})
-            count = int(self._db.changes())
-            buried = first(self._db, QUEUE["buried"])
-            self._db.execute(QUEUE["drop_bodies"], {"keys": listed(buried)})
-        self._forget(buried)
-        return count
-
-    def check(self, now: float) -> None:
-        """Move messages aside that have lost their content."""
-        for key in first(self._db, QUEUE["bodyless"]):
-            if key not in self.bodies.keys:
-                self.quarantine(key, "the content is missing", now)
+        if not self._ledger.messages and self.backlog.is_empty() and self.bodies.is_empty():
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def newest(self) -> int:
         """Return the greatest key in the queue, 0 if it is empty."""
-        return int(first(self._db, QUEUE["newest"])[0] or 0)
+        return max([self.backlog.newest(), *self._ledger.messages])
+
+    def check(self, now: float) -> None:
+        """Move messages aside that have lost their content."""
+        while self._lost:
+            self.backlog.quarantine(self._lost[-1], "the content is missing or damaged", now)
+            self._lost.pop()
 
     # --- what sessions and attempts change
 
     def write(self, changes: Sequence[Change]) -> None:
-        """Write everything in one transaction, or nothing.  apsw.Error or OSError when it cannot be."""
-        new, bodies, files = _new_messages(changes)
-        done = [change.done for change in changes if change.done]
-        retries = [change.retry for change in changes if change.retry is not None]
-        if retries and (self._again or self._buried):
-            retries = self._as_told(retries, done)
-        progress = [change.progress for change in changes if change.progress is not None]
+        """Write everything, or nothing that counts.  apsw.Error or OSError when it cannot be.
+
+        What concerns messages of the database is written there and may be written again unharmed,
+        so it does not matter that the journal may fail after it.
+        """
+        entries: list[Entry] = []
+        contents: list[bytes] = []
+        files: list[Change] = []
+        stored: list[Change] = []
+        messages = self._ledger.messages
+        for change in changes:
+            if change.row is not None:
+                self._enter(change, entries, contents, files)
+                continue
+            if change.key not in messages:
+                stored.append(change)
+                files += [notice for notice in change.notices if notice.body is None]
+                continue
+            for notice in change.notices:
+                self._enter(notice, entries, contents, files)
+            entries.append(_entry_of(change))
         if files:
-            self._sync_files(files)
-        self._db.execute("BEGIN IMMEDIATE")
+            self.bodies.take(files)
+        if stored:
+            self._say_moved()
+            self.backlog.write(stored)
+        if entries:
+            self._append(entries, contents)
+            if self.bodies.keys:
+                self.bodies.drop([change.done for change in changes if change.done])
+
+    def _enter(self, change: Change, entries: list[Entry], contents: list[bytes], files: list[Change]) -> None:  # fmt: skip  # noqa: E501
+        """Make a new message's entry."""
+        assert change.row is not None
+        key, due, owner, held, envelope = change.row
+        if owner:
+            self.owner = owner
+        if change.body is None:
+            files.append(change)
+            entries.append((NEW, key, due, bool(owner), held, envelope, -1, 0))
+        else:
+            contents.append(change.body)
+            size = len(change.body)
+            entries.append((NEW, key, due, bool(owner), held, envelope, size, change.checksum))
+
+    def _append(self, entries: list[Entry], contents: list[bytes]) -> None:
+        ledger, journal = self._ledger, self._journal
+        if journal.is_full():
+            self._turn(needs_room=bool(contents))
+        if self._moved:
+            entries = self._moved + entries
+        at = journal.append(entries, contents)
+        ledger.apply(entries, journal.file, at)
+        self._moved = []
+        if len(ledger.idle) > IDLE:
+            self._sink(list(ledger.idle))
+
+    def _turn(self, *, needs_room: bool) -> None:
+        """Use the journal's other file again; what is alive in it moves to the database."""
+        journal = self._journal
+        generations = journal.generations()
         try:
-            self._insert("accept", new)
-            self._insert("store_body", bodies)
-            if progress:  # first: the same batch may have the end of the same attempt
-                self._db.executemany(QUEUE["progress"], progress)
-            if retries:
-                self._db.executemany(QUEUE["retry"], retries)
-            if done:
-                self._remove(done)
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-        self._forget(done)
-        for _due, _envelope, key in retries if self._again else ():
-            self._again.pop(key, None)
+            old = {journal.other: generations[journal.other]} if journal.other in generations else {}
+            self._sink(self._ledger.keys_in(journal.other), old)
+        except StoreUnavailable:
+            if needs_room:
+                raise
+            return  # what leaves the queue may make the file longer
+        journal.turn()
 
-    def _sync_files(self, files: list[Change]) -> None:
-        for change in files:
-            assert change.row is not None
-            if change.foreign is not None:
-                self._copy(change.row[0], change)
-        self.bodies.sync([change.row[0] for change in files if change.row is not None])
+    # --- from the journal to the database
 
-    def _copy(self, key: int, change: Change) -> None:
-        """Write a content that is not one of our files to one."""
-        assert change.foreign is not None
-        self.bodies.remove(key)  # a try before this one may have left it
-        spool = self.bodies.spool(key)
-        try:
-            for piece in whole(change.foreign):
-                spool.write(piece)
-            spool.finish()
-        except BaseException:
-            spool.abort()
-            raise
+    def _sink(self, keys: Sequence[int], settled: Mapping[int, int] | None = None) -> None:
+        """Move messages to the database.  StoreUnavailable when they cannot be."""
+        rows: list[Values] = []
+        bodies: list[Values] = []
+        for key in keys:
+            row, body = self._row(key, self._ledger.messages[key], self._journal.read)
+            rows.append(row)
+            bodies += body
+        self.backlog.insert(rows, bodies, settled or {})
+        self._ledger.forget(keys)
+        if settled is None:
+            self._moved += [(DONE, key) for key in keys]
 
-    def _insert(self, name: str, values: list[Values]) -> None:
-        for at in range(0, len(values), ROWS):
-            part = values[at : at + ROWS]
-            self._db.execute(QUEUE.rows(name, len(part)), [value for row in part for value in row])
+    def _row(self, key: int, pending: Pending, read: Read) -> tuple[Values, list[Values]]:
+        """Return a message's row, and the row of its content."""
+        owner = self.owner if pending.leased else ""
+        row = (key, pending.due, owner, pending.held, pending.envelope, pending.size < 0)
+        if pending.size < 0:
+            return row, []
+        content = read(pending.file, pending.at, pending.size, pending.checksum)
+        if content is None:
+            self._lost.append(key)
+            return row, []
+        return row, [(key, content, pending.checksum)]
 
-    def _as_told(self, retries: list[tuple[float, bytes, int]], done: list[int]) -> list[tuple[float, bytes, int]]:  # fmt: skip  # noqa: E501
-        """Obey what operators said while these were being delivered: deleted is done, requeued is due."""
-        done += [key for _due, _envelope, key in retries if key in self._buried]
-        return [
-            (min(due, self._again.get(key, due)), envelope, key)
-            for due, envelope, key in retries
-            if key not in self._buried
-        ]
+    def settle_down(self, keys: Iterable[int] | None) -> None:
+        """Have all of these messages in the database, and the journal know it."""
+        messages = self._ledger.messages
+        if messages:
+            self._sink(list(messages) if keys is None else [key for key in set(keys) if key in messages])
+        self._say_moved()
 
-    def _remove(self, keys: list[int]) -> None:
-        """Delete rows and bodies, inside a transaction."""
-        which = {"keys": listed(keys)}
-        self._db.execute(QUEUE["done"], which)
-        self._db.execute(QUEUE["drop_bodies"], which)
+    def _say_moved(self) -> None:
+        """Let the journal know what has moved, before it changes where it is now.
 
-    def _forget(self, keys: Iterable[int]) -> None:
-        """Remove the files of messages whose leaving is committed."""
-        if self.bodies.keys:
-            for key in keys:
-                if key in self.bodies.keys:
-                    self.bodies.remove(key)
-        if self._buried:
-            self._buried.difference_update(keys)
+        Otherwise a crash would bring back from the journal what has left the database.
+        """
+        if self._moved:
+            try:
+                self._append([], [])
+            except OSError as error:
+                raise StoreUnavailable(f"queue file write error: {error}") from error
 
-    # --- claims and contents
+    def content(self, key: int) -> Text | None:
+        """Return a content that is in the journal, None if it is not.  Called from any thread."""
+        pending = self._ledger.messages.get(key)
+        if pending is None or pending.size < 0:
+            return None
+        data = self._journal.read(pending.file, pending.at, pending.size, pending.checksum)
+        return None if data is None else Text(data)
+
+    def find(self, keys: Iterable[int]) -> list[Message]:
+        """Return messages by key, without contents."""
+        return find(self.backlog.db, self._ledger.messages, keys)
+
+    def page(self, which: str, after: int, most: int) -> list[Message]:
+        """Return the next messages of a kind: see ``Store.page``."""
+        return page(self.backlog.db, self._ledger.messages, which, after, most)
+
+    def return_leases(self, now: float) -> int:
+        """Make what a dead process (or this one, at its end) had leased due now.  Return how many."""
+        self.settle_down(None)
+        return self.backlog.return_leases(now)
 
     def claim(self, now: float, until: float, owner: str, most: int) -> list[Message]:
-        """Lease what is due, earliest first.  A row that cannot be read is moved aside."""
-        found = []
-        with transaction(self._db):
-            for row in rows(self._db, QUEUE["due"], {"now": now, "most": most}):
-                message = self._readable(row, now)
-                if message is not None:
-                    message.owner, message.due = owner, until
-                    found.append(message)
-            if found:
-                keys = listed(message.key for message in found)
-                self._db.execute(QUEUE["lease"], {"owner": owner, "until": until, "keys": keys})
-        return found
+        """Lease what is due, earliest first.  What cannot be read is moved aside."""
+        if self._ledger.earliest <= now:
+            self._sink(list(self._ledger.idle))
+        self.check(now)
+        return self.backlog.claim(now, until, owner, most)
 
-    def _readable(self, row: Sequence[object], now: float) -> Message | None:
-        try:
-            return message_of(row)
-        except DamagedEnvelope as error:
-            self.quarantine(int(row[0]), f"the envelope cannot be read: {error}", now)  # type: ignore[call-overload]
-            return None
-
-    def quarantine(self, key: int, reason: str, now: float) -> None:
-        """Move a message to the table ``corrupt``; its file, if it has one, stays for a person to look at."""
-        with transaction(self._db):
-            self._db.execute(QUEUE["quarantine"], {"key": key, "reason": reason, "now": now})
-            self._remove([key])
-        if key in self.bodies.keys:
-            self.bodies.keys.discard(key)
-            path = self.bodies.path(key)
-            with contextlib.suppress(OSError):
-                os.rename(path, path + ".corrupt")  # noqa: PTH104
-        self.damaged.append((id_of(key), reason))
-
-    # --- what operators change; ``keys`` None means all
-
-    def hold(self, keys: Iterable[int] | None) -> list[int]:
-        """Put on hold; a message that is being delivered stays held afterwards."""
-        return self._change("hold", keys)
-
-    def release(self, keys: Iterable[int] | None) -> list[int]:
-        """Release from hold; it is tried when its time has come."""
-        return self._change("release", keys)
-
-    def requeue(self, keys: Iterable[int] | None, now: float) -> list[int]:
-        """Make due now and release; one that is being delivered is tried again at once if it is deferred."""
-        with transaction(self._db):
-            changed = rows(self._db, QUEUE["requeue"], {"keys": _listed(keys), "now": now})
-        self._again.update((key, now) for key, leased in changed if leased)
-        return sorted(key for key, _leased in changed)
-
-    def expire(self, keys: Iterable[int] | None) -> list[int]:
-        """Mark as expired by force."""
-        return self._change("expire", keys)
-
-    def flush(self, keys: Iterable[int] | None, now: float) -> list[int]:
-        """Make deferred messages due now."""
-        return self._change("flush", keys, now=now)
-
-    def delete(self, keys: Iterable[int] | None) -> list[int]:
-        """Remove at once, or, what is being delivered, when that has ended."""
-        which = {"keys": _listed(keys)}
-        with transaction(self._db):
-            buried = first(self._db, QUEUE["bury"], which)
-            gone = first(self._db, QUEUE["delete"], which)
-            self._db.execute(QUEUE["drop_bodies"], {"keys": listed(gone)})
-        self._buried.update(buried)
-        self._forget(gone)
-        return sorted(buried + gone)
-
-    def _change(self, name: str, keys: Iterable[int] | None, **values: float) -> list[int]:
-        with transaction(self._db):
-            changed = first(self._db, QUEUE[name], {"keys": _listed(keys), **values})
-        return sorted(changed)
-
-    # --- taking over another shard
-
-    def adopt(self, source: Shard) -> int:
-        """Move every message of a shard that nobody serves to this one.  Return how many.
-
-        Crash-safe: they are here, synced, before they leave there; what was here already when a
-        crash came between is not taken twice.  Nothing may be claimed before this has ended.
-        """
-        moved, after = 0, -1
-        while found := rows(source._db, QUEUE["rows_after"], {"after": after, "most": _ADOPT}):
-            keys = [row[0] for row in found]
-            files = [key for key in keys if key in source.bodies.keys]
-            for key in files:
-                self._take_file(source, key)
-            if files:
-                self.bodies.sync(files)
-            with transaction(self._db):
-                self._db.executemany(QUEUE["adopt"], [(row[0], row[1], "", *row[2:5]) for row in found])
-                self._db.executemany(
-                    QUEUE["adopt_body"], [(row[0], row[5]) for row in found if row[5] is not None]
-                )
-            with transaction(source._db):
-                source._remove(keys)
-            source._forget(keys)
-            moved += len(keys)
-            after = keys[-1]
-        return moved
-
-    def _take_file(self, source: Shard, key: int) -> None:
-        target = self.bodies.path(key)
-        with contextlib.suppress(FileExistsError):
-            try:
-                os.link(source.bodies.path(key), target)
-            except FileExistsError:
-                raise
-            except OSError:  # another file system
-                shutil.copyfile(source.bodies.path(key), target)
-        self.bodies.keys.add(key)
+    def operate(self, verb: str, keys: Iterable[int] | None, **values: float) -> list[int]:
+        """Do an operator's verb: hold, release, requeue, expire, flush or delete.  Return what changed."""
+        keys = None if keys is None else list(keys)
+        self.settle_down(keys)
+        changed: list[int] = getattr(self.backlog, verb)(keys, **values)
+        return changed
 
 
-def make_directory(directory: Path) -> None:
-    """Make a shard's directory, and its name durable.  StoreUnavailable when it cannot be."""
-    if directory.is_dir():
-        return
-    try:
-        directory.mkdir(mode=0o700, exist_ok=True)
-        fd = os.open(directory.parent, os.O_RDONLY)
-        os.fsync(fd)
-        os.close(fd)
-    except OSError as error:
-        raise StoreUnavailable(f"cannot make {directory}: {error.strerror}") from error
-
-
-def _give_to_owner(directory: Path) -> None:
-    """Let what root makes in another user's shard be that user's, before SQLite derives its files from it."""
-    owner = directory.stat()
-    database = directory / "queue.db"
-    if not database.exists():
-        database.touch(mode=0o600)
-    for path in (database, directory / "bodies"):
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-
-def _new_messages(changes: Sequence[Change]) -> tuple[list[Values], list[Values], list[Change]]:
-    """Return the rows of ``message``, those of ``body``, and the changes whose content is a file."""
-    new: list[Values] = []
-    bodies: list[Values] = []
-    files: list[Change] = []
-    for change in changes:
-        for entry in (change, *change.notices) if change.notices else (change,):
-            if entry.row is None:
-                continue
-            new.append(entry.row)
-            if entry.body is not None:
-                bodies.append((entry.row[0], entry.body))
-            else:
-                files.append(entry)
-    return new, bodies, files
-
-
-def _listed(keys: Iterable[int] | None) -> str | None:
-    return None if keys is None else listed(keys)
+def _entry_of(change: Change) -> Entry:
+    """Return the entry of what an attempt changed."""
+    if change.done:
+        return (DONE, change.done)
+    if change.retry is not None:
+        due, envelope, key = change.retry
+        return (RETRY, key, due, envelope)
+    assert change.progress is not None
+    envelope, key = change.progress
+    return (PROGRESS, key, envelope)

@@ -18,9 +18,11 @@ from postroad.base.errors import StoreUnavailable
 from postroad.base.log import Event, Log
 from postroad.model.message import Content, Message
 from postroad.model.ports import Settlement, Spool, Then
+from postroad.store.adopt import adopt
 from postroad.store.body import FileContent
 from postroad.store.change import Change
 from postroad.store.envelope import pack
+from postroad.store.journal import SIZE
 from postroad.store.reader import ShardReader
 from postroad.store.shard import Shard
 from postroad.store.writer import Writer, unavailable
@@ -45,17 +47,19 @@ class SqliteStore:
     """The store of one worker.  Made in the loop's thread; ``close`` returns the leases.
 
     StoreUnavailable when the shard cannot be opened, ShardBusy when another process has it.
-    ``pause`` is how long, in seconds, settlements that could not be written wait for the next try.
+    ``pause`` is how long, in seconds, settlements that could not be written wait for the next try;
+    ``journal_size`` how long, in bytes, each of the journal's two files grows.
     """
 
-    def __init__(self, directory: Path | str, *, clock: Clock, log: Log, lease: float = LEASE, pause: float = 1.0) -> None:  # fmt: skip  # noqa: E501
+    def __init__(self, directory: Path | str, *, clock: Clock, log: Log, lease: float = LEASE, pause: float = 1.0, journal_size: int = SIZE) -> None:  # fmt: skip  # noqa: E501
         self._clock = clock
         self._log = log
         self._lease = lease
         self._leased: set[int] = set()
         now = clock.now()
         self.owner = f"{os.uname().nodename}:{os.getpid()}:{now:.6f}"
-        self._shard = shard = Shard(Path(directory))
+        self._shard = shard = Shard(Path(directory), journal_size)
+        shard.owner = self.owner
         try:
             returned = shard.return_leases(now)
             shard.check(now)
@@ -76,7 +80,7 @@ class SqliteStore:
         if message.key in self._leased:
             then(StoreUnavailable(f"{message.id} is queued already"))
             return
-        change = Change(then)
+        change = Change(then, message.key)
         try:
             self._enter(change, message)
         except (StoreUnavailable, ValueError, TypeError) as error:
@@ -92,7 +96,7 @@ class SqliteStore:
         if key not in self._leased:
             then(LookupError(f"{message.id} is not leased to {self.owner}"))
             return
-        change = Change(then)
+        change = Change(then, key)
         change.lasting = True
         try:
             if message.is_done():
@@ -100,7 +104,7 @@ class SqliteStore:
             else:
                 change.retry = (settlement.due, pack(message), key)
             if settlement.notices:
-                change.notices = notices = [Change(then) for _ in settlement.notices]
+                change.notices = notices = [Change(then, notice.key) for notice in settlement.notices]
                 for notice, new in zip(notices, settlement.notices, strict=True):
                     self._enter(notice, new)
         except (StoreUnavailable, ValueError, TypeError) as error:
@@ -113,7 +117,7 @@ class SqliteStore:
     def progress(self, message: Message) -> None:
         """Write which recipients are done, with the next batch; the lease stays."""
         if message.key in self._leased:
-            change = Change(_nobody_waits)
+            change = Change(_nobody_waits, message.key)
             try:
                 change.progress = (pack(message), message.key)
             except (ValueError, TypeError):
@@ -127,9 +131,10 @@ class SqliteStore:
             raise StoreUnavailable(f"{message.id} has no content")
         key = message.key
         message.size = content.size
-        change.body = content.data
-        if change.body is None:
-            change.foreign = None if self._is_ours(content, key) else content
+        if content.data is not None:
+            change.carry(content.data)
+        elif not self._is_ours(content, key):
+            change.foreign = content
         if message.held:
             change.row = (key, message.due, "", 1, pack(message))
             return
@@ -163,7 +168,7 @@ class SqliteStore:
         """Return a message's content; StoreUnavailable when it cannot be read."""
         if message.content is not None:
             return message.content
-        content = self._reader.content(message)
+        content = self._shard.content(message.key) or self._reader.stored(message)
         if content is None:
             raise StoreUnavailable(f"the content of {message.id} is missing")
         return content
@@ -176,31 +181,37 @@ class SqliteStore:
 
     async def hold(self, keys: Iterable[int] | None) -> list[int]:
         """Put on hold; None means all.  Returns the keys that changed."""
-        return await self._change(lambda: self._shard.hold(keys))
+        return await self._change(lambda: self._shard.operate("hold", keys))
 
     async def release(self, keys: Iterable[int] | None) -> list[int]:
         """Release from hold."""
-        return await self._change(lambda: self._shard.release(keys))
+        return await self._change(lambda: self._shard.operate("release", keys))
 
     async def requeue(self, keys: Iterable[int] | None, *, now: float) -> list[int]:
         """Make due at once; releases from hold as well."""
-        return await self._change(lambda: self._shard.requeue(keys, now))
+        return await self._change(lambda: self._shard.operate("requeue", keys, now=now))
 
     async def expire(self, keys: Iterable[int] | None) -> list[int]:
         """Mark as expired by force: attribute ``expired`` of a message that is claimed afterwards."""
-        return await self._change(lambda: self._shard.expire(keys))
+        return await self._change(lambda: self._shard.operate("expire", keys))
 
     async def flush(self, keys: Iterable[int] | None, *, now: float) -> list[int]:
         """Make deferred messages due now."""
-        return await self._change(lambda: self._shard.flush(keys, now))
+        return await self._change(lambda: self._shard.operate("flush", keys, now=now))
 
     async def delete(self, keys: Iterable[int] | None) -> list[int]:
         """Remove from the queue, without a bounce; what is being delivered goes when that has ended."""
-        return await self._change(lambda: self._shard.delete(keys))
+        return await self._change(lambda: self._shard.operate("delete", keys))
 
     async def find(self, keys: Iterable[int] | None = None) -> list[Message]:
         """Return messages without contents, in order of arrival; None means all."""
-        return await self._read(lambda reader: reader.find(keys))
+        if keys is None:
+            return await self._read(lambda reader: reader.find(None))
+        return await self._writer.call(lambda: self._shard.find(keys))
+
+    async def page(self, which: str, *, after: int, most: int) -> list[Message]:
+        """Return the next messages of a kind, without contents."""
+        return await self._writer.call(lambda: self._shard.page(which, after, most))
 
     async def count(self) -> int:
         """Return how many messages are queued."""
@@ -222,7 +233,7 @@ class SqliteStore:
         other = Shard(directory)
         try:
             other.return_leases(self._clock.now())
-            moved = self._shard.adopt(other)
+            moved = adopt(self._shard, other)
             other.remove_if_empty()
         finally:
             other.close()
@@ -266,5 +277,6 @@ class SqliteStore:
             self._log.emit(RECOVERED)
 
     def _report_damaged(self) -> None:
-        while self._shard.damaged:
-            self._log.emit(CORRUPT, *self._shard.damaged.pop())
+        damaged = self._shard.backlog.damaged
+        while damaged:
+            self._log.emit(CORRUPT, *damaged.pop())

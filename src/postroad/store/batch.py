@@ -1,0 +1,83 @@
+"""One batch of the journal as bytes: a head, the entries, the contents of its new messages.
+
+The head and the entries have checksums, and each content has one among the entries, so a batch that
+a crash cut short is told from one that was written whole.  Entries are MessagePack, each a tuple
+that begins with its kind:
+
+    (NEW, key, due, leased, held, envelope, size, checksum)   size -1: the content is a file
+    (DONE, key)          the message has left, or has moved to the database
+    (RETRY, key, due, envelope)
+    (PROGRESS, key, envelope)
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+NEW, DONE, RETRY, PROGRESS = range(4)
+Entry = tuple[Any, ...]
+
+_MAGIC = b"postrd-1"
+_HEAD = struct.Struct("<8sQQIIQ")  # magic, generation, sequence, size and checksum of the entries, contents
+HEAD_SIZE = _HEAD.size + 4  # and the head's own checksum
+ENTRIES_MAX = 1 << 28  # bytes; what a damaged head may make a reader take at most
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[tuple[Any, ...]]).decode
+
+
+class Head(NamedTuple):
+    """The head of a batch.  ``generation`` counts the uses of the files, ``sequence`` the batches."""
+
+    generation: int
+    sequence: int
+    entries: int  # bytes
+    checksum: int
+    contents: int  # bytes
+
+    @property
+    def size(self) -> int:
+        """Return the whole batch's size in bytes."""
+        return HEAD_SIZE + self.entries + self.contents
+
+
+def encode(generation: int, sequence: int, entries: Sequence[Entry], contents: int) -> bytes:
+    """Return head and entries; ``contents`` bytes of contents are to follow them."""
+    packed = _encode(entries)
+    head = _HEAD.pack(_MAGIC, generation, sequence, len(packed), zlib.crc32(packed), contents)
+    return head + zlib.crc32(head).to_bytes(4, "little") + packed
+
+
+def decode_head(data: bytes) -> Head | None:
+    """Return the head that ``data`` begins with, None if that is none."""
+    if len(data) < HEAD_SIZE or zlib.crc32(data[: _HEAD.size]) != int.from_bytes(
+        data[_HEAD.size : HEAD_SIZE], "little"
+    ):
+        return None
+    magic, *values = _HEAD.unpack_from(data)
+    head = Head(*values)
+    return head if magic == _MAGIC and head.entries <= ENTRIES_MAX else None
+
+
+def decode_entries(head: Head, data: bytes) -> list[Entry] | None:
+    """Return the entries, None if they are not what was written."""
+    if len(data) != head.entries or zlib.crc32(data) != head.checksum:
+        return None
+    try:
+        return _decode(data)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+
+
+def contents_of(entries: Sequence[Entry]) -> Iterator[tuple[int, int, int]]:
+    """Yield (where it begins among the contents, size, checksum) of each content."""
+    at = 0
+    for entry in entries:
+        if entry[0] == NEW and entry[6] >= 0:
+            yield at, entry[6], entry[7]
+            at += entry[6]
