@@ -13,6 +13,7 @@ need dovecot-lmtp /usr/lib/dovecot/lmtp dovecot-lmtpd
 need nsd /usr/sbin/nsd nsd
 need ip /usr/sbin/ip iproute2
 need unshare /usr/bin/unshare util-linux
+need valgrind /usr/bin/valgrind valgrind
 [ -z "$missing" ] && exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then

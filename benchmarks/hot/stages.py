@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
+from .queue import Queue
 from .worker import SESSIONS, Worker
 
 #: Messages before the measured ones: caches fill, connections open, the interpreter adapts itself.
 _WARM = 3 * SESSIONS
+T = TypeVar("T")
 Work = Callable[[], Awaitable[None]]
 
 
@@ -30,15 +33,18 @@ async def visit(worker: Worker, messages: int) -> Work:
 
 async def forward(worker: Worker, messages: int) -> Work:
     """Scheduler, routing, outgoing SMTP, outcome, settlement."""
-    worker.forwarding(False)
-    store = worker.store
-    store.keeps = True
-    await worker.receive(_WARM + messages)
-    store.keeps = False
-    queued, store.messages = store.messages, []
+    queued = await worker.queued(_WARM + messages)
     worker.forwarding(True)
     await worker.forward(queued[:_WARM])
     return partial(worker.forward, queued[_WARM:])
+
+
+async def queue(worker: Worker, messages: int) -> Work:
+    """The queue on disk: accepted and settled."""
+    queued = await worker.queued(_WARM + messages)
+    disk = Queue(worker)
+    await disk.carry(queued[:_WARM])
+    return partial(disk.carry, queued[_WARM:])
 
 
 async def whole(worker: Worker, messages: int) -> Work:
@@ -51,26 +57,32 @@ async def whole(worker: Worker, messages: int) -> Work:
 STAGES: dict[str, Callable[[Worker, int], Awaitable[Work]]] = {
     "receive": receive,
     "visit": visit,
+    "queue": queue,
     "forward": forward,
     "whole": whole,
 }
 
 
-async def measured(name: str, messages: int, mark: Callable[[], Any], worker: Worker) -> tuple[Any, Any]:
+async def measured(name: str, messages: int, mark: Callable[[], T], worker: Worker) -> tuple[T, T]:
     """Run a stage; return what ``mark()`` gave before and after it."""
     await worker.connect()
     work = await STAGES[name](worker, messages)
-    _calm_collector()
-    before = mark()
-    await work()
-    after = mark()
+    with _calm_collector():
+        before = mark()
+        await work()
+        after = mark()
     if worker.world.taken != worker.store.settled:
-        raise RuntimeError(f"{name}: not everything was delivered, see what the log says")
+        raise RuntimeError(f"{name}: not everything was delivered")
     return before, after
 
 
-def _calm_collector() -> None:
+@contextmanager
+def _calm_collector() -> Iterator[None]:
     """Do as a worker does once it serves (``app.worker``)."""
+    usual = gc.get_threshold()
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    yield
+    gc.set_threshold(*usual)
+    gc.unfreeze()

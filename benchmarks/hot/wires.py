@@ -52,7 +52,7 @@ class World:
     """What is on its way to the protocols of the worker.  ``taken`` counts the next hop's messages."""
 
     def __init__(self) -> None:
-        self.inbox: list[tuple[asyncio.BufferedProtocol, bytes]] = []
+        self.inbox: list[tuple[asyncio.BufferedProtocol | asyncio.Protocol, bytes]] = []
         self.wires: list[Wire] = []
         self.taken = 0
 
@@ -62,9 +62,12 @@ class World:
         while not over():
             inbox, self.inbox = self.inbox, []
             for protocol, data in inbox:
-                size = len(data)
-                protocol.get_buffer(size)[:size] = data
-                protocol.buffer_updated(size)
+                if isinstance(protocol, asyncio.BufferedProtocol):
+                    size = len(data)
+                    protocol.get_buffer(size)[:size] = data
+                    protocol.buffer_updated(size)
+                else:
+                    protocol.data_received(data)
             idle = 0 if inbox else idle + 1
             if idle > _MOST_IDLE_TURNS:
                 raise RuntimeError("a message got stuck")

@@ -6,10 +6,9 @@ import asyncio
 import os
 import random
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import chain, repeat
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from postroad.app.build import build
 from postroad.app.core import Core
@@ -27,6 +26,7 @@ from postroad.store.memory import MemoryStore
 
 from .wires import END, Client, Loop, StepClock
 
+T = TypeVar("T")
 SESSIONS = 20
 _MAIN = """\
 compatibility_level = 3.6
@@ -105,6 +105,8 @@ class Worker:
     def __init__(self, loop: Loop, clock: StepClock, place: str) -> None:
         self.loop = loop
         self.world = loop.world
+        self.place = place
+        self.leftovers: list[Callable[[], Awaitable[None]]] = []  # to be closed at the end
         self.store = Store(clock, loop)
         counts = make_table(1)
         self.log = Log(FileSink(os.devnull, "mx.example.net", clock), "postfix", 4711)
@@ -137,6 +139,15 @@ class Worker:
     def forwarding(self, wanted: bool) -> None:
         """Deliver what is accepted from now on, or leave it in the queue."""
         self.core.scheduler = self._scheduler if wanted else None
+
+    async def queued(self, messages: int) -> list[Message]:
+        """Return messages that were received and not delivered."""
+        self.forwarding(False)
+        self.store.keeps = True
+        await self.receive(messages)
+        self.store.keeps = False
+        queued, self.store.messages = self.store.messages, []
+        return queued
 
     async def connect(self) -> None:
         """Open the sessions that ``receive`` uses."""
@@ -190,22 +201,23 @@ class Worker:
         self.log.sink.flush()
 
 
-def run(work: Callable[[Worker], Any]) -> Any:
+def run(work: Callable[[Worker], Awaitable[T]]) -> T:
     """Run ``await work(worker)`` in a world of its own."""
     clock = StepClock()
-    with tempfile.TemporaryDirectory() as place:
-        loop = Loop(clock)
-        try:
-            return loop.run_until_complete(_with_worker(loop, clock, str(Path(place)), work))
-        finally:
-            loop.close()
+    loop = Loop(clock)
+    try:
+        with tempfile.TemporaryDirectory() as place:
+            return loop.run_until_complete(_with_worker(loop, clock, place, work))
+    finally:
+        loop.close()
 
 
-async def _with_worker(loop: Loop, clock: StepClock, place: str, work: Callable[[Worker], Any]) -> Any:
+async def _with_worker(loop: Loop, clock: StepClock, place: str, work: Callable[[Worker], Awaitable[T]]) -> T:
     worker = Worker(loop, clock, place)
     try:
         return await work(worker)
     finally:
-        await worker.stages.close_agents()
+        for close in (worker.stages.close_agents, *worker.leftovers):
+            await close()
         loop.world.hang_up()
         await asyncio.sleep(0)
