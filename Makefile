@@ -1,7 +1,7 @@
 # make run    set up, show the whole journey of a message, then serve on loopback until ^C
 # make test   set up, install the peers that the tests talk to, pass every test
 # make check  format, lint, types, import layers, generated files
-# make bench  the benchmarks
+# make bench  Postroad beside Postfix and Haraka, into docs/benchmarks.md (ARGS="--quick" for a short one)
 SHELL := /bin/sh
 PY := .venv/bin/python
 STAMP := .venv/.installed
@@ -22,8 +22,8 @@ check: setup
 	.venv/bin/lint-imports
 	$(PY) -m postroad manual --check docs/reference.md
 
-bench: setup
-	sh benchmarks/run.sh
+bench:
+	sh tools/bench.sh $(ARGS)
 
 format: setup
 	.venv/bin/ruff format src tests benchmarks tools
