@@ -6,7 +6,7 @@ from postroad.proto.ehlo import KEYWORDS, announce, discards
 
 
 def lines(**options):
-    values = {"without": (), "size_limit": 100, "smtputf8": True, "vrfy": True} | options
+    values = {"without": frozenset(), "size_limit": 100, "smtputf8": True, "vrfy": True} | options
     return announce("mx", values.pop("without"), **values).decode().split("\r\n")[:-1]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from postroad.model.message import Recipient
@@ -34,66 +34,23 @@ _UNTRUSTED = Reply(550, "5.7.0", "Error: insufficient authorization")
 _NEUTERED = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
-#: MAIL and RCPT as nearly every client sends them: these need none of the general address parser.
-_QUICK = re.compile(
-    rb"(?:(MAIL) FROM|RCPT TO):<(?:((?!-)[A-Za-z0-9!#$&'*+/=?^_`{|}~%.-]+@([A-Za-z0-9.-]+)))?>"
-    rb"(?: ([!#-;=?-\[\]-~ ]*))?(?:\r\n)?"
-)
-QUICK_LIMIT = 255  # longer lines take the general way, which looks at the domain's length
-_MAIL_VERB, _RCPT_VERB, _DATA_VERB = Verb.MAIL, Verb.RCPT, Verb.DATA
-
-
-def quick(server: ServerSession, line: bytes) -> bool:
-    """Deal with a well-formed MAIL, RCPT or DATA; False when the general way must look at the line.
-
-    The line is no longer than ``QUICK_LIMIT``, and comes with its CRLF or without its line end.
-    """
-    match = _QUICK.fullmatch(line)
-    if match is None:
-        if line not in (b"DATA\r\n", b"DATA"):
-            return False
-        server.counts[_DATA_VERB] += 1
-        server.verb = _DATA_VERB
-        server.where = "DATA"
-        if server.in_step(_DATA_VERB):
-            server.ask(server.hooks.data(), partial(_data_asked, server))
-        return True
-    mail, address, domain, words = match.groups()
-    if server.options.noop_words or not (_is_domain(domain) if address else mail):
-        return False
-    options = words.decode().split() if words else ()
-    if mail:
-        server.counts[_MAIL_VERB] += 1
-        server.verb = _MAIL_VERB
-        server.where = "MAIL"
-        if not _helo_missing(server) and server.in_step(_MAIL_VERB):
-            _mail_read(server, address.decode() if address else "", options)
-    else:
-        server.counts[_RCPT_VERB] += 1
-        server.verb = _RCPT_VERB
-        server.where = "RCPT"
-        if server.in_step(_RCPT_VERB):
-            _rcpt_read(server, address.decode(), options)
-    return True
-
-
-@lru_cache(4096)
-def _is_domain(name: bytes) -> bool:
-    return valid_hostname(name.decode())
-
 
 # -- greeting
 
 
 def _helo(server: ServerSession, found: Sequence[Word]) -> None:
-    extended = server.verb is Verb.EHLO
     if len(found) < 2:  # RFC 2034 3: no enhanced code in replies to HELO and EHLO
         server.refuse(Reply(501, "", f"Syntax: {server.verb.name} hostname"))
-        return
+    else:
+        helo_said(server, " ".join(found[1:]))
+
+
+def helo_said(server: ServerSession, said: str, *, harmless: bool = False) -> None:
+    """Greet a client; ``harmless``: its name has nothing that could break a log line or a field."""
     session = server.session
     before = session.helo, session.protocol
-    session.helo = said = " ".join(found[1:])  # the policy judges it as it was said
-    if extended:
+    session.helo = said  # the policy judges it as it was said
+    if server.verb is Verb.EHLO:
         session.protocol = "ESMTP"
 
     def answered(reply: Reply | None) -> None:
@@ -101,14 +58,15 @@ def _helo(server: ServerSession, found: Sequence[Word]) -> None:
             session.helo, session.protocol = before
             server.refuse(reply)
             return
-        session.helo = _CONTROLS.sub("?", said).translate(_NEUTERED)
+        if not harmless:
+            session.helo = _CONTROLS.sub("?", said).translate(_NEUTERED)
         server.drop()
-        if not extended:
-            server.accept(f"250 {server.options.hostname}\r\n".encode())
+        options = server.options
+        if server.verb is not Verb.EHLO:
+            server.accept(f"250 {options.hostname}\r\n".encode())
             return
         if server.discards - {ehlo.SILENT} and ehlo.SILENT not in server.discards:
             server.hooks.notice(Notice.DISCARDED_KEYWORDS, " ".join(sorted(server.discards)).upper())
-        options = server.options
         server.accept(
             ehlo.announce(
                 options.hostname,
@@ -123,7 +81,8 @@ def _helo(server: ServerSession, found: Sequence[Word]) -> None:
     server.ask(server.hooks.helo(), answered)
 
 
-def _helo_missing(server: ServerSession) -> bool:
+def helo_missing(server: ServerSession) -> bool:
+    """Refuse a command that came before HELO, where that is demanded."""
     if server.options.helo_required and not server.session.helo:
         server.refuse(_HELO_FIRST)
         return True
@@ -152,7 +111,7 @@ def _address(server: ServerSession, word: Word, *, strict: bool, smtputf8: bool)
 
 
 def _mail(server: ServerSession, found: Sequence[Word]) -> None:
-    if _helo_missing(server):
+    if helo_missing(server):
         return
     if len(found) < 3 or found[1].lower() != "from:":
         server.refuse(Reply(501, "5.5.4", "Syntax: MAIL FROM:<address>"))
@@ -163,14 +122,15 @@ def _mail(server: ServerSession, found: Sequence[Word]) -> None:
     if address is None:
         server.refuse(_BAD_SENDER)
     else:
-        _mail_read(server, address, found[3:])
+        mail_read(server, address, found[3:])
 
 
 def _smtputf8_offered(server: ServerSession) -> bool:
     return server.options.smtputf8 and "smtputf8" not in server.discards
 
 
-def _mail_read(server: ServerSession, address: str, options: Sequence[str]) -> None:
+def mail_read(server: ServerSession, address: str, options: Sequence[str]) -> None:
+    """Begin a transaction with an address that was read; ``options`` are the words behind it."""
     transaction = server.session.transaction
     if server.options.local:
         options = _take_full_name(server, options)
@@ -233,10 +193,11 @@ def _rcpt(server: ServerSession, found: Sequence[Word]) -> None:
     if not address:
         server.refuse(_BAD_RECIPIENT)
     else:
-        _rcpt_read(server, address, found[3:])
+        rcpt_read(server, address, found[3:])
 
 
-def _rcpt_read(server: ServerSession, address: str, words: Sequence[str]) -> None:
+def rcpt_read(server: ServerSession, address: str, words: Sequence[str]) -> None:
+    """Take a recipient whose address was read; ``words`` are those behind it."""
     notify, orcpt = 0, ""
     if words:
         read = parameters.read_recipient(words, server.discards)
@@ -365,7 +326,7 @@ def _starttls(server: ServerSession, found: Sequence[Word]) -> None:
 
 
 def _auth(server: ServerSession, found: Sequence[Word]) -> None:
-    if not _helo_missing(server):
+    if not helo_missing(server):
         server.ask(server.hooks.auth(list(found[1:])), lambda reply: server.refuse(reply or _NO_AUTH))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 
 #: What smtpd_discard_ehlo_keywords may name.
 KEYWORDS = frozenset({
@@ -21,7 +22,8 @@ def discards(words: Collection[str]) -> frozenset[str]:
     return lowered
 
 
-def announce(hostname: str, without: Collection[str], *, size_limit: int, smtputf8: bool, vrfy: bool, starttls: bool = False, auth: str = "") -> bytes:  # fmt: skip  # noqa: E501
+@lru_cache(64)  # a service has few answers, and gives one in each session
+def announce(hostname: str, without: frozenset[str], *, size_limit: int, smtputf8: bool, vrfy: bool, starttls: bool = False, auth: str = "") -> bytes:  # fmt: skip  # noqa: E501
     """Return the reply to EHLO, keywords in Postfix's order.  ``auth`` lists mechanisms."""
     keywords = {
         "pipelining": "PIPELINING",  # RFC 2920

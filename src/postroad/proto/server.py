@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from postroad.model.reply import Reply
 from postroad.model.session import Session, Transaction
-from postroad.proto import chunks, commands, incoming, words
+from postroad.proto import chunks, commands, incoming, quick, words
 from postroad.proto.content import ContentReader
 from postroad.proto.hooks import PENDING, Answer, Hooks, Notice
 from postroad.proto.inbox import Inbox
@@ -22,6 +22,7 @@ from postroad.proto.machine import JUNK, LAST_OF_GROUP, NEXT, REFUSAL, State, Ve
 from postroad.proto.options import BareNewline, ServerOptions
 
 _HANG_UP = (421, 521)
+_CONTENT = State.CONTENT
 _HOSTILE = b"221 2.7.0 Error: I can break rules, too. Goodbye.\r\n"
 
 
@@ -67,7 +68,8 @@ class ServerSession:
         self.chunk: chunks.Chunk | None = None
         # input and output that wait
         self.inbox = Inbox(options.line_limit)
-        self.quick = min(commands.QUICK_LIMIT, options.line_limit)  # bytes of a line for ``commands.quick``
+        #: Bytes of a line for ``quick``, which knows nothing of smtpd_noop_commands.
+        self.quick = 0 if options.noop_words else min(quick.LIMIT, options.line_limit)
         self._later: list[bytes] = []
         self._held: list[bytes] = []
         self._then: Callable[[Reply | None], None] | None = None
@@ -94,19 +96,19 @@ class ServerSession:
             self._later.append(data)
             return
         if self.inbox.empty:  # most often what comes is one command, or one message
-            if self.state is State.CONTENT:
+            if self.state is _CONTENT:
                 incoming.read(self, data)
                 self._go_on()
                 return
             if (
-                self.chunk is None
-                and self.errors < self.options.hard_errors
-                and len(data) <= self.quick
-                and self.state is not State.DENIED
+                len(data) <= self.quick
+                and self.errors == 0
+                and self.chunk is None
                 and data.endswith(b"\r\n")
-                and commands.quick(self, data)
+                and quick.quick(self, data)
             ):
-                self._go_on()
+                if self.errors:
+                    self._run()
                 return
         self.inbox.add(data)
         self._run()
@@ -255,6 +257,7 @@ class ServerSession:
         if reply is not None and not reply.accepts:
             self.state = State.DENIED
             self.denied = True
+            self.quick = 0
             self.tell(reply)
             self.errors += 1
         else:
@@ -319,7 +322,7 @@ class ServerSession:
             self.tell(refusal)
             self.finish()
             return
-        if len(line) <= self.quick and self.state is not State.DENIED and commands.quick(self, line):
+        if len(line) <= self.quick and quick.quick(self, line):
             return
         if b"\0" in line:  # smtpd's strings end there
             line = line[: line.index(b"\0")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from postroad.proto.machine import Verb
 
@@ -11,6 +12,11 @@ _NAMES = [verb.name.lower() for verb in Verb if verb is not Verb.END]
 
 def counts_text(accepted: Sequence[int], total: Sequence[int]) -> str:
     """Return `` ehlo=1 mail=1/2 commands=2/3``; both sequences are indexed by ``Verb``."""
+    return _text(tuple(accepted), tuple(total))
+
+
+@lru_cache(256)  # most sessions are like others
+def _text(accepted: tuple[int, ...], total: tuple[int, ...]) -> str:
     parts = [""]
     good = asked = 0
     for verb, name in enumerate(_NAMES):
