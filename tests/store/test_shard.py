@@ -4,6 +4,7 @@ import pytest
 
 from postroad.base.errors import StoreUnavailable
 from postroad.model.message import Text
+from postroad.store import shard as module
 from postroad.store.adopt import adopt
 from postroad.store.backlog import ROWS
 from postroad.store.change import Change
@@ -57,6 +58,62 @@ def test_a_batch_that_fails_changes_nothing(shard, new, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         shard.write([queued(shard, two)])
     assert shard.operate("delete", None) == [one.key]
+
+
+def test_what_is_settled_with_the_batch_that_turns_the_journal_is_settled(tmp_path, new):
+    shard = Shard(tmp_path / "small", journal_size=2000)
+    first = new()
+    shard.write([queued(shard, first, owner="me")])
+    second = new()
+    shard.write([queued(shard, second, owner="me")])
+    while not (shard._journal.file == 1 and shard._journal.is_full()):
+        shard.write([queued(shard, new(), owner="me")])
+    gone, later = Change(print, first.key), Change(print, second.key)
+    gone.done = first.key
+    later.retry = (5.0, pack(second), second.key)
+    shard.write([gone, later])
+    assert shard._journal.file == 0, "the journal has turned"
+    assert first.key not in [m.key for m in shard.page("all", -1, 999)]
+    assert [m.key for m in shard.claim(5.0, 9e9, "me", 9)] == [second.key]
+    shard.close()
+
+
+def test_what_leaves_is_written_though_the_journal_cannot_be_turned(tmp_path, new):
+    shard = Shard(tmp_path / "small", journal_size=2000)
+    first = new()
+    shard.write([queued(shard, first, owner="me")])
+    while not (shard._journal.file == 1 and shard._journal.is_full()):
+        shard.write([queued(shard, new(), owner="me")])
+    shard.backlog.db.pragma("query_only", value=True)
+    with pytest.raises(StoreUnavailable):
+        shard.write([queued(shard, new(), owner="me")])
+    gone = Change(print, first.key)
+    gone.done = first.key
+    shard.write([gone])
+    assert first.key not in [m.key for m in shard.page("all", -1, 999)]
+    shard.backlog.db.pragma("query_only", value=False)
+    shard.write([queued(shard, new(), owner="me")])
+    assert shard._journal.file == 0
+    shard.close()
+
+
+def test_deferred_mail_that_the_database_refuses_harms_nothing_that_is_written(shard, new, monkeypatch):
+    """It was moved after the batch was written, and that the batch had failed was said then."""
+    monkeypatch.setattr(module, "IDLE", 3)
+    messages = [new() for _ in range(5)]
+    shard.write([queued(shard, m) for m in messages])
+    shard.backlog.db.pragma("query_only", value=True)
+    gone = Change(print, messages[0].key)
+    gone.done = messages[0].key
+    shard.write([gone])
+    with pytest.raises(StoreUnavailable):
+        shard.write([queued(shard, new())])
+    assert [m.key for m in shard.page("all", -1, 999)] == [m.key for m in messages[1:]]
+    shard.backlog.db.pragma("query_only", value=False)
+    last = new()
+    shard.write([queued(shard, last)])
+    assert [m.key for m in shard.page("all", -1, 999)] == [m.key for m in messages[1:]] + [last.key]
+    assert shard._ledger.idle == {last.key}
 
 
 def test_a_damaged_envelope_is_moved_aside_and_the_others_are_claimed(shard, new):

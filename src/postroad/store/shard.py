@@ -116,6 +116,7 @@ class Shard:
         What concerns messages of the database is written there and may be written again unharmed,
         so it does not matter that the journal may fail after it.
         """
+        self._make_room(changes)
         entries: list[Entry] = []
         contents: list[bytes] = []
         files: list[Change] = []
@@ -157,28 +158,34 @@ class Shard:
             entries.append((NEW, key, due, bool(owner), held, envelope, size, change.checksum))
 
     def _append(self, entries: list[Entry], contents: list[bytes]) -> None:
-        ledger, journal = self._ledger, self._journal
-        if journal.is_full():
-            self._turn(needs_room=bool(contents))
         if self._moved:
             entries = self._moved + entries
-        at = journal.append(entries, contents)
-        ledger.apply(entries, journal.file, at)
+        at = self._journal.append(entries, contents)
+        self._ledger.apply(entries, self._journal.file, at)
         self._moved = []
-        if len(ledger.idle) > IDLE:
-            self._sink(list(ledger.idle))
 
-    def _turn(self, *, needs_room: bool) -> None:
+    def _make_room(self, changes: Sequence[Change]) -> None:
+        """Move to the database what the journal has no room for, before it is looked where changes belong."""
+        full = self._journal.is_full()
+        if not full and len(self._ledger.idle) <= IDLE:
+            return
+        accepting = any(change.row is not None for change in changes)
+        try:
+            if full:
+                self._turn()
+            elif accepting:
+                self._sink(list(self._ledger.idle))
+        except StoreUnavailable:
+            if accepting:
+                raise
+            # What leaves the queue may make the file longer.
+
+    def _turn(self) -> None:
         """Use the journal's other file again; what is alive in it moves to the database."""
         journal = self._journal
         generations = journal.generations()
-        try:
-            old = {journal.other: generations[journal.other]} if journal.other in generations else {}
-            self._sink(self._ledger.keys_in(journal.other), old)
-        except StoreUnavailable:
-            if needs_room:
-                raise
-            return  # what leaves the queue may make the file longer
+        old = {journal.other: generations[journal.other]} if journal.other in generations else {}
+        self._sink(self._ledger.keys_in(journal.other), old)
         journal.turn()
 
     # --- from the journal to the database
