@@ -31,8 +31,11 @@ _LOST = "lost connection"
 _PEER_CREDENTIALS = struct.Struct("3i")
 
 
-class Connection(asyncio.BufferedProtocol):
-    """The asyncio protocol of one session."""
+class Connection(asyncio.Protocol):
+    """The asyncio protocol of one session.
+
+    Not one that is asked for a buffer: uvloop reads for all its connections into one of its own.
+    """
 
     __slots__ = (
         "_begun", "_blocked", "_draining", "_ended", "_entered", "_eof", "_hooks", "_known", "_loop",
@@ -43,9 +46,6 @@ class Connection(asyncio.BufferedProtocol):
         self._service = service
         self._loop = service.loop
         self.deadline = inf
-        self.session = Session(Client("unknown"))
-        self._hooks = SessionHooks(service, self.session, self)
-        self.machine = ServerSession(service.options, self.session, self._hooks)
         self._transport: asyncio.Transport | None = None
         self._begun = False  # it has its place in the service
         self._known = False  # the log has its "connect from"
@@ -54,7 +54,7 @@ class Connection(asyncio.BufferedProtocol):
         self._blocked = False  # the client does not read
         self._eof = False
         self._draining = False
-        self._ended = False
+        self._ended = False  # the log has its "disconnect from"
 
     # -- asyncio's calls
 
@@ -63,26 +63,30 @@ class Connection(asyncio.BufferedProtocol):
         transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         self._transport = transport
         transport.set_write_buffer_limits(_WRITE_LIMIT)
-        self.session.client = self._client(transport)
-        if self._service.enter(self):
+        service = self._service
+        self.session = Session(_local_client(transport) if service.local else _remote_client(transport))
+        self._hooks = SessionHooks(service, self.session, self)
+        self.machine = ServerSession(service.options, self.session, self._hooks)
+        if service.enter(self):
             self.begin()
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Lend the buffer that all sessions share: what comes is taken out before anyone else reads."""
-        del sizehint
-        return self._service.buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
+    def data_received(self, data: bytes) -> None:
         """Bytes have come."""
-        machine, service = self.machine, self._service
-        command = service.whole_requests and not (machine.state is State.CONTENT or machine.chunk is not None)
-        machine.feed(bytes(service.buffer[:nbytes]))
-        if machine.out or machine.waiting or machine.sleeping or machine.closed or self._draining:
+        if self._service.whole_requests:
+            self._take_in_time(data)
+        else:
+            self.machine.feed(data)
             self._step()
-        elif not service.whole_requests:
-            self.deadline = self._loop.time() + service.timeout
-        elif not command:  # content earns time
-            earned = self.deadline + nbytes / service.data_rate
+
+    def _take_in_time(self, data: bytes) -> None:
+        """Take bytes where a deadline is that of a whole request: part of a command does not move it."""
+        machine, service = self.machine, self._service
+        in_content = machine.state is State.CONTENT or machine.chunk is not None
+        machine.feed(data)
+        if machine.out or machine.busy or machine.closed or self._draining:
+            self._step()
+        elif in_content:  # it earns time
+            earned = self.deadline + len(data) / service.data_rate
             self.deadline = min(earned, self._loop.time() + service.timeout)
 
     def eof_received(self) -> bool:
@@ -145,17 +149,18 @@ class Connection(asyncio.BufferedProtocol):
             await service.identify(client)
         self._known = True
         service.log.emit(events.CONNECT, client.named_address)
-        refusal = await self._count()
-        if refusal is None:
-            machine.discards = await service.discards_of(client)
-            if await service.bare_newline_allowed(client):
-                machine.bare = BareNewline.ALLOW
-        return refusal
+        if service.connection_limit and not await service.is_uncounted(client):
+            refusal = self._count()
+            if refusal is not None:
+                return refusal
+        machine.discards = await service.discards_of(client)
+        if await service.bare_newline_allowed(client):
+            machine.bare = BareNewline.ALLOW
+        return None
 
-    async def _count(self) -> Reply | None:
+    def _count(self) -> Reply | None:
+        """Count the session among those of its client; return the refusal when they are too many."""
         service, client = self._service, self.session.client
-        if not service.connection_limit or await service.is_uncounted(client):
-            return None
         self._entered = client.address
         number = service.counts.enter(client.address)
         if number <= service.connection_limit:
@@ -269,14 +274,10 @@ class Connection(asyncio.BufferedProtocol):
             log.emit(events.ENDED, reason, where, client)
         log.emit(events.DISCONNECT, client, counts_text(machine.accepted, machine.counts))
 
-    def _client(self, transport: asyncio.Transport) -> Client:
-        if self._service.local:
-            return _local_client(transport)
-        peer = transport.get_extra_info("peername") or ("unknown", 0)
-        own = transport.get_extra_info("sockname") or ("", 0)
-        return Client(
-            _plain(peer[0]), peer[1], server_address=_plain(own[0]), server_port=own[1]
-        )  # fmt: skip
+
+def _remote_client(transport: asyncio.Transport) -> Client:
+    address, port = (transport.get_extra_info("peername") or ("unknown", 0))[:2]
+    return Client(_plain(address), port)
 
 
 def _plain(address: str) -> str:

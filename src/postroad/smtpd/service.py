@@ -24,8 +24,6 @@ from postroad.tables.context import TableContext
 from postroad.tables.maps import Maps
 from postroad.tables.matchlist import AddressList, StringList, parents_of
 
-#: What is read from a socket at once; all sessions share one buffer of this size.
-_BUFFER = 1 << 16
 Identify = Callable[[Client], Awaitable[None]]
 Etrn = Callable[[str], Awaitable[Reply | None]]
 #: What a policy may be asked on the way to a message; one that has no ``stages`` is asked at all of them.
@@ -88,7 +86,6 @@ class SmtpdService:
         self.whole_requests = settings[p.PER_REQUEST_DEADLINE]
         self.data_rate = settings[p.MIN_DATA_RATE]
         self.connection_limit = 0 if local else settings[p.CONNECTION_COUNT]
-        self.buffer = memoryview(bytearray(_BUFFER))
         self.farewell = Reply(421, "4.3.2", f"{self.options.hostname} Service shutting down")
         footer = settings[p.REJECT_FOOTER]
         self.footer = Footer(footer, self.options.hostname, clock, _stamp) if footer else None
@@ -108,7 +105,7 @@ class SmtpdService:
         self._empty: asyncio.Future[None] | None = None
         self._stopping = False
 
-    def protocol(self) -> asyncio.BufferedProtocol:
+    def protocol(self) -> asyncio.Protocol:
         """Return the protocol of a new connection."""
         return Connection(self)
 
