@@ -21,11 +21,12 @@ from postroad.policy.guard import guarded_relay_list
 from postroad.policy.items import DEFAULTS, classes_of
 from postroad.policy.query import Query
 from postroad.policy.services import Recipients, Services
-from postroad.policy.verdict import Check, ServerError
+from postroad.policy.verdict import Check, ServerError, Verdict
 from postroad.tables.context import TableContext
 from postroad.tables.matchlist import AddressList, parents_of
 
 _PUT_OFF: Final = "policy.put_off"
+_UNDECIDED: Final = (TableUnavailable, LookupUnavailable, ServerError)
 
 
 class ServicePolicy:
@@ -78,13 +79,16 @@ class ServicePolicy:
             self._sender_end = (reject_unlisted_sender(services),)
         relay = compiler.compile(guarded_relay_list(settings, classes), DEFAULTS[p.RELAY_RESTRICTIONS])
         both = (relay, compiled(p.RECIPIENT_RESTRICTIONS))
-        self._recipient = both if settings[p.RELAY_BEFORE_RECIPIENT] else both[::-1]
+        ordered = both if settings[p.RELAY_BEFORE_RECIPIENT] else both[::-1]
+        self._recipient = tuple(checks for checks in ordered if checks)
         self._recipient_end: tuple[Check, ...] = ()
         if settings[p.REJECT_UNLISTED_RECIPIENT]:
             self._recipient_end = (reject_unlisted_recipient(services),)
         self._data = compiled(p.DATA_RESTRICTIONS)
         self._end_of_data = compiled(p.END_OF_DATA_RESTRICTIONS)
         self._etrn = compiled(p.ETRN_RESTRICTIONS)
+        #: Whether anything waits for RCPT.
+        self._put_off = bool(self._client or self._helo or self._sender or self._sender_end)
         self.stages = self._stages()
 
     def _stages(self) -> frozenset[str]:
@@ -198,20 +202,23 @@ class ServicePolicy:
             return None
         query = self._query(session, command)
         query.recipient = address
-        if self._delay:
+        if not self._delay:
+            query.put_off = session.transaction.verdicts.get(_PUT_OFF)
+        elif self._put_off:
             reply = (
                 await self._ask_client(query) or await self._ask_helo(query) or await self._ask_sender(query)
             )
             if reply is not None:
                 return reply
-        else:
-            query.put_off = session.transaction.verdicts.get(_PUT_OFF)
         query.begin(address, q.RECIPIENT)
-        for checks in self._recipient:
-            reply = await self._ask(query, checks)
-            if reply is not None:
-                return reply
-        return _settle(query) or await self._ask(query, self._recipient_end)
+        try:
+            for checks in self._recipient:
+                verdict = await run(checks, query)
+                if isinstance(verdict, Reply):
+                    return verdict
+            return _settle(query) or _refusal(await run(self._recipient_end, query))
+        except _UNDECIDED as error:
+            return self._undecided(query, error)
 
     async def _ask_whole(self, query: Query, checks: tuple[Check, ...], kind: str) -> Reply | None:
         """Ask about the whole message; a recipient is named only when it is the only one."""
@@ -224,14 +231,19 @@ class ServicePolicy:
     async def _ask(self, query: Query, checks: tuple[Check, ...]) -> Reply | None:
         """Return the refusal of a list, if it refuses; what could not be asked is one, too."""
         try:
-            verdict = await run(checks, query)
-        except (TableUnavailable, LookupUnavailable) as error:
-            self._log.warning("smtpd", str(error))
-            return query.refuse(Reply(451, "4.3.0", f"<{query.name}>: Temporary lookup failure"), always=True)
-        except ServerError as error:
-            self._log.warning("smtpd", str(error))
+            return _refusal(await run(checks, query))
+        except _UNDECIDED as error:
+            return self._undecided(query, error)
+
+    def _undecided(self, query: Query, error: Exception) -> Reply | None:
+        self._log.warning("smtpd", str(error))
+        if isinstance(error, ServerError):
             return query.refuse(Reply(451, "4.3.5", "Server configuration error"), always=True)
-        return verdict if isinstance(verdict, Reply) else None
+        return query.refuse(Reply(451, "4.3.0", f"<{query.name}>: Temporary lookup failure"), always=True)
+
+
+def _refusal(verdict: Verdict) -> Reply | None:
+    return verdict if isinstance(verdict, Reply) else None
 
 
 def _settle(query: Query) -> Reply | None:
