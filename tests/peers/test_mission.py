@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import smtplib
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from peers.harness import Postroad, message, until
 from peers.nexthop import NextHop
+from postroad.store.reader import ShardReader, shards
 
 pytestmark = pytest.mark.peer
 
@@ -201,12 +203,12 @@ def test_a_failure_is_tried_again_after_a_thousand_seconds(server: Postroad, pee
     server.wait_log("status=deferred")
     (entry,) = server.queue()
     assert entry["queue_name"] == "deferred"
-    import sqlite3
-
     until(lambda: server.queue()[0]["queue_name"] == "deferred")
-    (database,) = (server.work / "queue").glob("shard-*/queue.db")
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as found:
-        ((due,),) = found.execute("SELECT due FROM message").fetchall()
+    dues = []
+    for directory in shards(server.work / "queue"):
+        with contextlib.closing(ShardReader(directory)) as reader:
+            dues += [message.due for message in reader.find()]
+    (due,) = dues
     assert 900 <= due - entry["arrival_time"] <= 1400
 
 

@@ -108,10 +108,10 @@ def test_a_bad_pcre_pattern_is_warned_of_and_the_others_work(world):
 @pytest.mark.parametrize("key", ["a" * 60 + "!", "a" * 5000 + "!"])
 def test_no_key_keeps_a_pattern_busy(world, dialect, key):
     made = table(world, "/^(a|a)+$/ x\n", dialect)
-    began = time.perf_counter()
+    began = time.thread_time()  # of this thread: what others do to the machine does not count
     with pytest.raises(TableUnavailable, match="a pattern takes more than"):
         made.get(key)
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
 
 
 def test_rules_may_stand_in_the_name(world):
