@@ -8,6 +8,7 @@ from postroad.proto.client_commands import (
     mail_command,
     needs_smtputf8,
     rcpt_command,
+    usual_envelope,
     wire,
 )
 from postroad.proto.client_features import parse_features
@@ -111,3 +112,38 @@ def test_orcpt_is_the_same_whether_the_client_gave_it_or_not(address):
     )
     own = rcpt_command(Recipient(address), ALL, str, smtputf8=True)
     assert own == rcpt_command(given_by_client, ALL, str, smtputf8=True)
+
+
+address = st.sampled_from(["", "a@b.example", "a.b@c", "a b@c", "a+b@c", "ü@b", "a@b\r", "a@b "])
+limits = st.sampled_from(
+    ["250 x", "250-x\n250 SIZE 100", "250-x\n250-SIZE\n250-8BITMIME\n250-DSN\n250 SMTPUTF8"]
+)
+
+
+@given(address, address, address, st.sampled_from([0, 8, SUCCESS]), st.sampled_from(["", "rfc822;x@y"]),
+       st.booleans(), st.booleans(), st.sampled_from(["", "id"]), st.sampled_from([0, 100, 101]), limits)  # fmt: skip
+def test_the_usual_envelope_is_what_the_commands_are(sender, to, original, notify, orcpt, eight_bit, utf8, envid, size, lines):  # fmt: skip
+    features = parse_features(lines.encode())
+    recipient = Recipient(to, original, notify, orcpt)
+    message = Message(1, sender, [recipient], 0.0)
+    message.eight_bit, message.smtputf8, message.envid = eight_bit, utf8, envid
+    usual = usual_envelope(message, [recipient], size, features)
+    if usual:
+        mail = mail_command(message, features, size, quoting, smtputf8=False)
+        assert usual == mail + rcpt_command(recipient, features, quoting, smtputf8=False) + b"DATA\r\n"
+        assert features.size_limit == 0 or size <= features.size_limit
+        assert features.eight_bit or not eight_bit
+
+
+def test_most_envelopes_are_usual_and_what_is_special_is_not():
+    recipient = Recipient("r@x.example")
+    message = Message(1, "s@x.example", [recipient], 0.0)
+    sent = b"MAIL FROM:<s@x.example> SIZE=9\r\nRCPT TO:<r@x.example> ORCPT=rfc822;r@x.example\r\nDATA\r\n"
+    assert usual_envelope(message, [recipient], 9, ALL) == sent
+    assert not usual_envelope(message, [recipient, recipient], 9, ALL)
+    message.sender = ""
+    assert (
+        usual_envelope(message, [recipient], 9, NONE) == b"MAIL FROM:<>\r\nRCPT TO:<r@x.example>\r\nDATA\r\n"
+    )
+    message.smtputf8 = True
+    assert not usual_envelope(message, [recipient], 9, ALL)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroad.proto.client_content import ContentEncoder
+from postroad.proto.client_content import ContentEncoder, fits
 
 
 def encoded(data, *, limit=998, cuts=()):
@@ -86,10 +86,18 @@ def test_nothing_sent_can_be_taken_for_an_early_end(parts, cuts):
     assert (b"\r\n" + wire).find(b"\r\n.\r\n") == len(wire) - 3
 
 
-def test_a_plain_content_is_sent_as_it_stands_except_for_long_lines():
-    text = b"Subject: s\r\n\r\nbody\r\n"
-    encoder = ContentEncoder(998)
-    assert encoder.encode_plain(text) is text
-    assert encoder.finish() == b".\r\n"
-    long = b"x" * 1500 + b"\r\n"
-    assert ContentEncoder(998).encode_plain(long) == ContentEncoder(998).encode(long)
+def test_a_limit_that_leaves_no_room_behind_the_space_is_taken_for_the_next():
+    assert encoded(b"abc\r\n", limit=1) == (b"ab\r\n c\r\n.\r\n", True)
+
+
+@given(text, st.sampled_from([2, 3, 5]))
+def test_a_text_fits_when_nothing_of_it_has_to_be_broken(data, limit):
+    encoder = ContentEncoder(limit)
+    encoder.encode(data + b"\r\n")
+    assert fits(data + b"\r\n", limit) is not encoder.broken
+
+
+@pytest.mark.parametrize(("length", "fit"), [(998, True), (999, False)])
+@pytest.mark.parametrize("before", [b"", b"a" * 998 + b"\r\n", b"\r\n" * 700])
+def test_a_line_of_just_the_limit_fits(before, length, fit):
+    assert fits(before + b"x" * length + b"\r\n" + b"short\r\n", 998) is fit

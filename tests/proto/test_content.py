@@ -221,7 +221,6 @@ def test_what_is_called_plain_needs_no_encoding_to_be_sent_on(lines, end, data):
     text = b"".join(reader.feed(wire[a:b]) for a, b in itertools.pairwise(cuts) if not reader.done)
     if reader.done and reader.plain:
         assert ContentEncoder(998).encode(text) == text
-        assert ContentEncoder(998).encode_plain(text) == text
 
 
 def test_ordinary_text_is_plain_and_text_with_dots_or_bare_line_ends_is_not():

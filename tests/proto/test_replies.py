@@ -101,7 +101,7 @@ def test_a_line_without_end_is_too_much_and_never_kept():
     for _ in range(REPLY_LIMIT // 1000):
         parser.feed(b"x" * 1000)
         assert parser.next() is None
-        assert len(parser._buffer) <= 2048
+        assert len(parser.buffer) <= 2048
     parser.feed(b"x" * 5000)
     with pytest.raises(GarbledReply):
         parser.next()

@@ -15,7 +15,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from postroad.model.outcome import Outcome
-from postroad.proto.client_commands import UnsendableAddress, mail_command, needs_smtputf8, rcpt_command
+from postroad.proto.client_commands import (
+    UnsendableAddress,
+    mail_command,
+    needs_smtputf8,
+    rcpt_command,
+    usual_envelope,
+)
 from postroad.proto.client_handshake import Handshake
 from postroad.proto.client_stages import (
     BODY,
@@ -80,6 +86,8 @@ class ClientSession(Handshake):
             self._decided = False
             return self._finish()
         parser = self._parser
+        if not parser.buffer:
+            return _WAIT
         envelope = b""
         if self.stage is MAIL:
             dispatch = self._dispatch()
@@ -108,17 +116,16 @@ class ClientSession(Handshake):
         if self.stage is not IDLE or self._parser.pending:  # it went, or spoke out of turn, while it was idle
             self._never_mind(dispatch, self._lost(MAIL, timed_out=False))
             return
-        commands = self._envelope(dispatch)
-        if not commands:
-            self._decided = True
-            return
-        self.stage = MAIL
         if self.features.pipelining:
-            self._out += commands  # RFC 2920 3.1
-            self._out.append(b"DATA\r\n")
+            first = self._group(dispatch)
         else:
-            self._out.append(commands[0])
-            self._commands = commands[:0:-1]
+            first, *self._commands = self._envelope(dispatch) or [b""]
+            self._commands.reverse()
+        if first:
+            self._out += first
+            self.stage = MAIL
+        else:
+            self._decided = True
 
     def follow(self, dispatch: Dispatch) -> bool:
         """Send the next message's envelope right behind the content that is about to be sent.
@@ -129,13 +136,12 @@ class ClientSession(Handshake):
         # RFC 2920 3.1: message content may be the first "command" of a group.
         if not self.features.pipelining or self.stage is not BODY or self._following is not None:
             return False
-        commands = self._envelope(dispatch)
-        if not commands:
+        group = self._group(dispatch)
+        if not group:
             dispatch.outcomes = [None] * len(dispatch.recipients)
             return False
         self._following = dispatch
-        self._out += commands
-        self._out.append(b"DATA\r\n")
+        self._out += group
         return True
 
     def content_sent(self) -> None:
@@ -145,7 +151,7 @@ class ClientSession(Handshake):
 
     def quit(self) -> None:
         """Take leave; the driver sends this and closes."""
-        self._out.append(b"QUIT\r\n")
+        self._out += b"QUIT\r\n"
         self.stage = QUIT
 
     def fail(self, *, timed_out: bool = False) -> Event:
@@ -170,6 +176,15 @@ class ClientSession(Handshake):
         return self._finish()
 
     # --- the envelope
+
+    def _group(self, dispatch: Dispatch) -> bytes:
+        """Return the envelope up to DATA in one (RFC 2920 3.1); empty when no recipient can be tried here."""
+        group = usual_envelope(dispatch.message, dispatch.recipients, dispatch.size, self.features)
+        if group:
+            dispatch.asked = _ONE
+            return group
+        commands = self._envelope(dispatch)
+        return b"".join(commands) + b"DATA\r\n" if commands else b""
 
     def _envelope(self, dispatch: Dispatch) -> list[bytes]:
         """Return MAIL and the RCPTs; empty when no recipient can be tried here."""
@@ -224,7 +239,7 @@ class ClientSession(Handshake):
             return None
         if dispatch.refused:
             return self._reset()
-        self._out.append(self._commands.pop())
+        self._out += self._commands.pop()
         return None
 
     def on_rcpt(self, reply: ServerReply) -> Event | None:
@@ -241,13 +256,13 @@ class ClientSession(Handshake):
             dispatch.outcomes[index] = self._answer(reply, RCPT)
         if dispatch.replied < len(dispatch.asked):
             if self._commands:
-                self._out.append(self._commands.pop())
+                self._out += self._commands.pop()
             return None
         self.stage = DATA
         if not self.features.pipelining:
             if not dispatch.accepted:
                 return self._reset()
-            self._out.append(b"DATA\r\n")
+            self._out += b"DATA\r\n"
         return None
 
     def on_data(self, reply: ServerReply) -> Event | None:
@@ -264,7 +279,7 @@ class ClientSession(Handshake):
         if dispatch.accepted:
             self.stage = BODY
             return _CONTENT
-        self._out.append(b".\r\n")
+        self._out += b".\r\n"
         self.stage = VOID
         return self._finish()
 
@@ -291,6 +306,9 @@ class ClientSession(Handshake):
             dispatch.replied += 1
             if dispatch.replied < len(dispatch.accepted):
                 return None
+        elif reply.good and len(dispatch.accepted) == len(dispatch.outcomes):
+            dispatch.outcomes = [outcome] * len(dispatch.outcomes)
+            dispatch.delivered = True
         else:
             dispatch.rest(outcome)
         # A reply too many: nobody can tell what the next one would belong to.
@@ -320,7 +338,7 @@ class ClientSession(Handshake):
         return self.current
 
     def _reset(self) -> Event:
-        self._out.append(b"RSET\r\n")
+        self._out += b"RSET\r\n"
         self._commands = []
         self.stage = RSET
         return self._finish()
@@ -367,14 +385,17 @@ class ClientSession(Handshake):
 
     def _delivered(self, reply: ServerReply) -> Outcome:
         text = reply.text
-        relay, name = self.peer.relay, self.peer.name
-        outcome = Outcome(reply.status, text, relay, remote=name, reply=text, action="relayed")
+        outcome = Outcome(reply.status, text, self.peer.relay)
+        outcome.remote = self.peer.name
+        outcome.reply = text
+        outcome.action = "relayed"
         outcome.notified = self.features.dsn  # RFC 3461 5.2.1
         return outcome
 
 
 # Enum members are slow to get at.
 _WAIT, _CONTENT = Event.WAIT, Event.CONTENT
+_ONE = (0,)  # Dispatch.asked of one recipient
 _HANDLERS: dict[Stage, Callable[[ClientSession, ServerReply], Event | None]] = {
     GREETING: ClientSession.on_greeting,
     EHLO: ClientSession.on_ehlo,

@@ -9,6 +9,17 @@ import re
 _STRAY = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 
+def fits(text: bytes, limit: int, at: int = 0) -> bool:
+    """Return whether no line from ``at`` on is longer than ``limit`` bytes without its CRLF."""
+    size = len(text)
+    while size - at > limit:
+        # Behind the last line end within reach; without one, this line is too long.
+        at = text.rfind(b"\n", at, at + limit + 2) + 1
+        if not at:
+            return False
+    return True
+
+
 class ContentEncoder:
     """Encodes one content, whole or in pieces cut anywhere.
 
@@ -19,16 +30,11 @@ class ContentEncoder:
     __slots__ = ("_at_start", "_column", "_held", "_limit", "broken")
 
     def __init__(self, line_limit: int) -> None:
-        self._limit = line_limit
+        self._limit = max(2, line_limit) if line_limit else 0  # a space and something of the line
         self._at_start = True
         self._column = 0  # bytes of the unfinished line that are out already
         self._held = b""  # a CR at the end of a piece: what it is shows in the next
         self.broken = False
-
-    def encode_plain(self, text: bytes) -> bytes:
-        """Return a whole content whose lines all end with CRLF, none beginning with a dot."""
-        self._at_start = True
-        return self._break_lines(text) if self._limit and self._has_long_line(text) else text
 
     def encode(self, piece: bytes) -> bytes:
         """Return a piece as it is sent."""
@@ -64,20 +70,13 @@ class ContentEncoder:
         return b".\r\n" if self._at_start else b"\r\n.\r\n"
 
     def _has_long_line(self, data: bytes) -> bool:
-        limit, size, at = self._limit, len(data), 0
-        reach = limit + 2  # with CRLF
-        if self._column:
-            if self._column + size <= limit:
-                return False
-            at = data.rfind(b"\n", 0, max(0, reach - self._column)) + 1
-            if not at:
-                return True
-        while size - at > limit:
-            # Behind the last line end within reach; without one, this line is too long.
-            at = data.rfind(b"\n", at, at + reach) + 1
-            if not at:
-                return True
-        return False
+        limit = self._limit
+        if not self._column:
+            return not fits(data, limit)
+        if self._column + len(data) <= limit:
+            return False
+        at = data.rfind(b"\n", 0, max(0, limit + 2 - self._column)) + 1
+        return not at or not fits(data, limit, at)
 
     def _break_lines(self, data: bytes) -> bytes:
         """Break lines as Postfix does: the next begins with a space, and may be one byte shorter."""

@@ -31,7 +31,7 @@ class Handshake:
     def __init__(self, manners: Manners, peer: Peer, warn: Callable[[str], None] = lambda _: None) -> None:
         self._manners = manners
         self._parser = ReplyParser(manners.reply_limit)
-        self._out: list[bytes] = []
+        self._out = b""
         self._warn = warn
         self.peer = peer
         self.stage: Stage = GREETING
@@ -44,10 +44,7 @@ class Handshake:
 
     def take(self) -> bytes:
         """Return what is to be sent now, b"" for nothing."""
-        if not self._out:
-            return b""
-        data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
-        self._out = []
+        data, self._out = self._out, b""
         return data
 
     # --- replies
@@ -98,7 +95,7 @@ class Handshake:
 
     def _say(self, stage: Stage, verb: str) -> None:
         self.stage = stage
-        self._out.append(f"{verb} {self._manners.name}\r\n".encode())
+        self._out += f"{verb} {self._manners.name}\r\n".encode()
 
     def _is_me(self, name: str) -> bool:
         # Behind another port than 25 may be a part of this system, a content filter for example.

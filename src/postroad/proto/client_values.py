@@ -52,12 +52,14 @@ class Dispatch:
     ``outcomes`` (same order) is filled by the session.  ``size`` is what SIZE= says, in bytes;
     ``utf8_header`` that the header has UTF-8.  ``site_failure`` is set when the server as a whole
     could not be used; ``untouched`` when the connection turned out dead before the server had said
-    anything to this message, so that nothing speaks against trying it on another.
+    anything to this message, so that nothing speaks against trying it on another; ``delivered`` when
+    one reply has taken the message for every recipient.
     """
 
     __slots__ = (
         "accepted",
         "asked",
+        "delivered",
         "message",
         "outcomes",
         "recipients",
@@ -81,6 +83,7 @@ class Dispatch:
         self.refused = False  # MAIL was
         self.site_failure: Outcome | None = None
         self.untouched = False
+        self.delivered = False
 
     def rest(self, outcome: Outcome) -> None:
         """Give every recipient that has none yet this outcome."""

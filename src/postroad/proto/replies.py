@@ -10,6 +10,7 @@ REPLY_LIMIT = 65536
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ufffd]")
 # RFC 3463 2: class, subject and detail; RFC 2034 4 puts it behind the code.
 _STATUS = re.compile(rb"[0-9]{3}[ -] *([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![^ \t])")
+_USUAL = b"250 2.0.0 "  # how nearly every server takes a message
 
 
 class GarbledReply(Exception):  # noqa: N818 - the peer's defect, not ours
@@ -58,6 +59,8 @@ class ServerReply:
 
         One that contradicts the code is not used.  Empty when the code is neither 2xx, 4xx nor 5xx.
         """
+        if self.raw.startswith(_USUAL) and b"\n" not in self.raw:
+            return "2.0.0"
         digit = self.code // 100
         if digit not in (2, 4, 5):
             return ""
@@ -77,46 +80,46 @@ class ReplyParser:
     follows, which is harmless only while one command at a time is on its way.
     """
 
-    __slots__ = ("_buffer", "_kept", "_size", "line_limit", "strict")
+    __slots__ = ("_kept", "_size", "buffer", "line_limit", "strict")
 
     def __init__(self, line_limit: int = 2048) -> None:
         self.line_limit = line_limit
         self.strict = False
-        self._buffer = b""
+        self.buffer = b""  # what waits: no reply was made of it yet
         self._kept = b""  # lines of an unfinished reply
         self._size = 0  # bytes of the unfinished reply, cut ones included
 
     def feed(self, data: bytes) -> None:
         """Take bytes, cut anywhere."""
-        self._buffer = self._buffer + data if self._buffer else data
+        self.buffer = self.buffer + data if self.buffer else data
 
     @property
     def unread(self) -> bytes:
         """The bytes that wait, if a reply begins with them, else empty."""
-        return b"" if self._size else self._buffer
+        return b"" if self._size else self.buffer
 
     def drop(self, replies: bytes) -> bool:
         """Forget the bytes that wait if they are exactly these, and whole replies; else do nothing."""
-        if self._buffer != replies or self._size:
+        if self.buffer != replies or self._size:
             return False
-        self._buffer = b""
+        self.buffer = b""
         return True
 
     @property
     def pending(self) -> bool:
         """Whether there are bytes that no reply was made of yet."""
-        return bool(self._buffer or self._size)
+        return bool(self.buffer or self._size)
 
     def next(self) -> ServerReply | None:
         """Return the next whole reply, None when more bytes are needed; raises GarbledReply."""
-        buffer = self._buffer
+        buffer = self.buffer
         while buffer:
             end = buffer.find(b"\n")
             if end < 0:
                 self._shorten(buffer)
                 return None
             line = buffer[: end - 1] if buffer[end - 1 : end] == b"\r" else buffer[:end]
-            self._buffer = buffer = buffer[end + 1 :]
+            self.buffer = buffer = buffer[end + 1 :]
             code = line[:3]
             if not self._size and line[3:4] == b" " and code.isdigit() and len(line) <= self.line_limit:
                 return ServerReply(int(code), line)  # the usual: one whole line
@@ -137,12 +140,12 @@ class ReplyParser:
         excess = len(buffer) - self.line_limit
         if excess > 0:
             self._count(excess, buffer)
-            self._buffer = buffer[: self.line_limit]
+            self.buffer = buffer[: self.line_limit]
 
     def _count(self, size: int, line: bytes) -> None:
         self._size += size
         if self._size > REPLY_LIMIT:
-            self._buffer = b""  # else who asks until there is no more would ask for ever
+            self.buffer = b""  # else who asks until there is no more would ask for ever
             raise GarbledReply(printable(line[:100]))
 
     def _keep(self, line: bytes) -> None:

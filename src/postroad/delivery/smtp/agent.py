@@ -50,6 +50,7 @@ class SmtpAgent:
     ) -> None:
         self.transport = transport
         self._context = ClientContext(settings, program, log, clock, wheel, loop)
+        self._now = clock.steady
         self._dialer = Dialer(self._context, own)
         self._hosts = hosts
         self._pass_on = pass_on
@@ -66,17 +67,16 @@ class SmtpAgent:
         mail flows fast, it waits a moment for a busy connection, to share a write with the content
         of the message before.
         """
-        context = self._context
-        now = context.loop.time()
+        now = self._now()
         lane = self._lanes.get(job.nexthop) or self._new_lane(job.nexthop)
-        lane.arrived(now, on_demand=context.keeps)
-        parcel = Parcel(job, report, context.clock.steady(), self._carried)
-        if lane.quick and len(lane.waiting) < lane.active and not context.closing:
-            parcel.queued = now
-            lane.waiting.append(parcel)
-            self._watch(lane)
+        lane.arrived(now)
+        parcel = Parcel(job, report, now, self._carried)
+        if not lane.has_room() or self._context.closing:
+            self._send(lane, parcel, now)
             return
-        self._send(lane, parcel, now)
+        lane.waiting.append(parcel)
+        if len(lane.waiting) == 1:
+            self._watch(lane)
 
     def _send(self, lane: Lane, parcel: Parcel, now: float) -> None:
         """Send over an idle connection, or else over a new one."""
@@ -102,7 +102,8 @@ class SmtpAgent:
         if len(self._lanes) >= self._forget_above:
             self._lanes = {name: lane for name, lane in self._lanes.items() if not lane.empty}
             self._forget_above = max(_FORGET_ABOVE, 2 * len(self._lanes))
-        lane = self._lanes[nexthop] = Lane(nexthop, always=self._always_keeps(nexthop))
+        always = self._always_keeps(nexthop)
+        lane = self._lanes[nexthop] = Lane(nexthop, on_demand=self._context.keeps, always=always)
         return lane
 
     def _always_keeps(self, nexthop: str) -> bool:
@@ -121,10 +122,10 @@ class SmtpAgent:
     def _look_at_waiting(self) -> None:
         """Give messages that have waited long enough connections of their own."""
         self._timer = None
-        now = self._context.loop.time()
+        now = self._now()
         late = now - _PATIENCE
         for lane in list(self._watched):
-            while lane.waiting and (lane.waiting[0].queued <= late or not lane.active):
+            while lane.waiting and (lane.waiting[0].begun <= late or not lane.active):
                 self._send(lane, lane.waiting.popleft(), now)
             if not lane.waiting:
                 self._watched.discard(lane)
@@ -139,7 +140,9 @@ class SmtpAgent:
         lane = carrier.lane
         if parcel.untouched:
             self._attempt(lane, parcel, None)  # the connection was dead: that is nobody's failure
-        elif lane.alternatives and parcel.soft(bounces_too=self._context.soft_bounce):
+        elif (
+            lane.alternatives and not parcel.delivered and parcel.soft(bounces_too=self._context.soft_bounce)
+        ):
             self._attempt(lane, parcel, carrier)
         else:
             parcel.settle()
@@ -157,12 +160,12 @@ class SmtpAgent:
         job = attempt.parcel.job
         job.site_failure = attempt.site_failure
         if attempt.elsewhere:
-            attempt.lane.done(self._context.loop.time())
+            attempt.lane.done(self._now())
             assert self._pass_on is not None
             self._pass_on(job, attempt.elsewhere, attempt.parcel.report)
             return
         self._end(attempt.lane, attempt.parcel)
 
     def _end(self, lane: Lane, parcel: Parcel) -> None:
-        lane.done(self._context.loop.time())
+        lane.done(self._now())
         parcel.report(parcel.job)

@@ -13,7 +13,7 @@ from postroad.delivery.smtp.parcel import Parcel
 from postroad.mail.downgrade import Downgrade
 from postroad.model.message import Text
 from postroad.proto.client import ClientSession
-from postroad.proto.client_content import ContentEncoder
+from postroad.proto.client_content import ContentEncoder, fits
 from postroad.proto.client_stages import CLOSED, IDLE, QUIT, Event
 from postroad.proto.client_values import Peer
 
@@ -25,7 +25,7 @@ _TURN = 16  # pieces sent before other connections have their turn
 _WAIT, _CONTENT, _FINISHED = Event.WAIT, Event.CONTENT, Event.FINISHED
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection(asyncio.Protocol):
     """A connection, from the moment it is open.  ``then(self)`` is called once, when the handshake ends.
 
     ``session.failure`` says whether it can be used.
@@ -69,7 +69,7 @@ class Connection(asyncio.BufferedProtocol):
     # --- the agent's side
 
     def usable(self, now: float) -> bool:
-        """Whether one more message may be sent, by the limits of reuse; ``now`` on the loop's clock."""
+        """Whether one more message may be sent, by the limits of reuse; ``now`` on the steady clock."""
         context = self._context
         if self.lost or context.closing or now - self._since >= context.reuse_time:
             return False
@@ -101,20 +101,16 @@ class Connection(asyncio.BufferedProtocol):
         """The connection is open; the server speaks first."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=_HIGH_WATER)
-        self._since = self._context.loop.time()
+        self._since = self._context.clock.steady()
         self._mind_time()
         self._context.wheel.join(self)
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the loop gives it
-        """Say where to read to."""
-        return self._context.view
-
-    def buffer_updated(self, nbytes: int) -> None:
+    def data_received(self, data: bytes) -> None:
         """Take what was read."""
-        self.session.feed(bytes(self._context.view[:nbytes]))
+        self.session.feed(data)
         self._drive()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - as above
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop gives it
         """The connection is gone, by the server's doing or ours."""
         self._context.wheel.leave(self)
         self.lost = True
@@ -222,14 +218,14 @@ class Connection(asyncio.BufferedProtocol):
     def _release(self) -> None:
         """Take the next waiting message, wait for one, or take leave."""
         lane = self.lane
-        now = self._context.loop.time()
-        if not (lane.keeps and self.usable(now)):
+        context = self._context
+        if not (lane.keeps and self.usable(context.clock.steady())):
             self.quit()
         elif lane.waiting:
             self.begin(lane.waiting.popleft())
         else:
             lane.idle.append(self)
-            self.deadline = now + self._context.idle_limit
+            self.deadline = context.loop.time() + context.idle_limit
 
     # --- content
 
@@ -239,25 +235,29 @@ class Connection(asyncio.BufferedProtocol):
         assert isinstance(parcel, Parcel)
         content = parcel.job.content
         converts = parcel.message.eight_bit and not session.features.eight_bit
-        encoder = self._encoder = ContentEncoder(context.line_limit)
         data = content.data
         if data is None or (converts and context.manners.convert_8bit):
+            self._encoder = ContentEncoder(context.line_limit)
             pieces = content.pieces(_PIECE)
             self._pieces = (
                 Downgrade().convert(pieces) if converts and context.manners.convert_8bit else pieces
             )
             self._pump()
             return
-        plain = isinstance(content, Text) and content.plain
-        text = encoder.encode_plain(data) if plain else encoder.encode(data)
-        end = encoder.finish()
-        if encoder.broken:
+        limit = context.line_limit
+        end = b".\r\n"
+        if not (isinstance(content, Text) and content.plain and (not limit or fits(data, limit))):
+            encoder = self._encoder = ContentEncoder(limit)
+            data = encoder.encode(data)
+            end = encoder.finish()
             self._note_broken()
         waiting = self.lane.waiting
-        if waiting and self.lane.keeps and self.usable(context.loop.time()) and session.follow(waiting[0]):
-            waiting.popleft().sent = context.clock.steady()
+        if waiting and self.lane.keeps:
+            now = context.clock.steady()
+            if self.usable(now) and session.follow(waiting[0]):
+                waiting.popleft().sent = now
         session.content_sent()
-        self._write(b"".join((text, end, session.take())))
+        self._write(b"".join((data, end, session.take())))
 
     def _pump(self) -> None:
         """Send content until the socket is full, or long enough to let others have their turn."""

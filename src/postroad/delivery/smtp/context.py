@@ -16,8 +16,6 @@ from postroad.proto.client_features import parse_discard
 from postroad.proto.client_stages import STAGES, Stage
 from postroad.proto.client_values import Manners
 
-_READ_SIZE = 65536
-
 
 def events(text: str, doc: str, *, urgent: bool = False) -> dict[str, Event]:
     """Declare a log event that the SMTP client and the LMTP client both have."""
@@ -78,8 +76,6 @@ class ClientContext:
         self.reuse_count = client[p.CONNECTION_REUSE_COUNT_LIMIT]
         self.closing = False
         self.passes_on = False  # somebody takes the mail for best_mx_transport
-        # One for all: what is read is parsed before anything else is read.
-        self.view = memoryview(bytearray(_READ_SIZE))
 
     def _timeouts(self) -> dict[Stage, float]:
         named = {

@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
 #: Mail counts as steady while a job comes within this many seconds of the end of another.
 _BACK_TO_BACK = 1.0
-#: A server takes messages quickly when this many seconds are enough for one.  With a slower one,
-#: messages that share a connection would wait for each other instead of being taken side by side.
-_QUICK = 0.02
+#: How many messages may wait for each busy connection of a server that takes one message in so many
+#: seconds.  A few connections with much to do write and read less often than many with little: it is
+#: one write and one read for each message that waited.  With a slow server, messages would wait for
+#: each other instead of being taken side by side.
+_QUICK, _WAITING = 0.02, 1
+_BRISK, _WAITING_BRISKLY = 0.002, 3
 
 
 class Lane:
@@ -25,6 +28,7 @@ class Lane:
     """
 
     __slots__ = (
+        "_on_demand",
         "active",
         "alternatives",
         "always",
@@ -37,8 +41,9 @@ class Lane:
         "waiting",
     )
 
-    def __init__(self, nexthop: str, *, always: bool = False) -> None:
+    def __init__(self, nexthop: str, *, on_demand: bool = True, always: bool = False) -> None:
         self.nexthop = nexthop
+        self._on_demand = on_demand  # smtp_connection_cache_on_demand
         self.always = always  # smtp_connection_cache_destinations
         self.idle: list[Connection] = []
         self.waiting: deque[Parcel] = deque()
@@ -49,15 +54,15 @@ class Lane:
         self.pace = float("inf")  # seconds that a message takes, smoothed
         self.alternatives = True
 
-    def arrived(self, now: float, *, on_demand: bool) -> None:
-        """A job has come.  ``on_demand``: smtp_connection_cache_on_demand.
+    def arrived(self, now: float) -> None:
+        """A job has come.
 
         Connections are kept, by the rule of Postfix's qmgr, once mail comes back to back: not for
         one burst that is over when it is delivered, and no longer when mail comes one by one.
         """
         self.jobs += 1
         back_to_back = self.last_done + _BACK_TO_BACK >= now
-        self.steady = on_demand and (back_to_back or (self.steady and self.jobs > 1))
+        self.steady = self._on_demand and (back_to_back or (self.steady and self.jobs > 1))
 
     def done(self, now: float) -> None:
         """A job has ended."""
@@ -68,10 +73,12 @@ class Lane:
         """A message was carried."""
         self.pace = seconds if self.pace == float("inf") else self.pace + (seconds - self.pace) / 8
 
-    @property
-    def quick(self) -> bool:
-        """Whether to wait for a busy connection: much mail, and a server that takes it fast."""
-        return self.steady and self.pace < _QUICK
+    def has_room(self) -> bool:
+        """Whether one more message is to wait for a busy connection: much mail, and a fast server."""
+        pace = self.pace
+        if pace >= _QUICK or not self.steady:
+            return False
+        return len(self.waiting) < self.active * (_WAITING_BRISKLY if pace < _BRISK else _WAITING)
 
     @property
     def keeps(self) -> bool:

@@ -26,18 +26,17 @@ class Parcel(Dispatch):
     ``sent`` are on the steady clock: the job's arrival here, the sending of its envelope.
     """
 
-    __slots__ = ("begun", "indexes", "job", "queued", "report", "sent", "then")
+    __slots__ = ("begun", "indexes", "job", "report", "sent", "then")
 
     def __init__(self, job: Job, report: Report, begun: float, then: Callable[[Parcel, Carrier], None], indexes: Sequence[int] | None = None) -> None:  # fmt: skip  # noqa: E501
         recipients: Sequence[Recipient] = job.recipients
         if indexes is not None:
             recipients = [job.recipients[index] for index in indexes]
-        super().__init__(job.message, recipients, job.content.size)
+        Dispatch.__init__(self, job.message, recipients, job.content.size)
         self.job = job
         self.report = report
         self.begun = begun
         self.sent = begun
-        self.queued = 0.0  # on the loop's clock: since when it waits for a busy connection
         self.then = then
         self.indexes = indexes
 
