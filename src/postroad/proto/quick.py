@@ -23,7 +23,7 @@ _ENVELOPE = re.compile(
 _GREETING = re.compile(rb"(?:(EHLO)|HELO) ([A-Za-z0-9_.-]+)(?:\r\n)?")
 _ALONE = [Word("")]  # the words of a command that has no parameters
 _WORDS = {
-    name.encode() + end: commands.HANDLERS[name]
+    name.encode() + end: (name, *commands.HANDLERS[name])
     for name in ("DATA", "RSET", "NOOP", "QUIT")
     for end in (b"", b"\r\n")
 }
@@ -66,21 +66,21 @@ def _other(server: ServerSession, line: bytes) -> bool:
     """Deal with a command without parameters, or with a greeting."""
     found = _WORDS.get(line)
     if found is not None:
-        verb, handler = found
+        name, verb, handler = found
         server.counts[verb] += 1
         server.verb = verb
-        server.where = verb.name
+        server.where = name
         if server.in_step(verb):
             handler(server, _ALONE)
         return True
     match = _GREETING.fullmatch(line)
     if match is None:
         return False
-    extended, name = match.groups()
+    extended, said = match.groups()
     verb = _EHLO if extended else _HELO
     server.counts[verb] += 1
     server.verb = verb
-    server.where = verb.name
+    server.where = "EHLO" if extended else "HELO"
     if server.in_step(verb):
-        commands.helo_said(server, name.decode(), harmless=True)
+        commands.helo_said(server, said.decode(), harmless=True)
     return True

@@ -23,6 +23,7 @@ from postroad.proto.options import BareNewline, ServerOptions
 
 _HANG_UP = (421, 521)
 _CONTENT = State.CONTENT
+_NO_COUNTS = [0] * len(Verb)
 _HOSTILE = b"221 2.7.0 Error: I can break rules, too. Goodbye.\r\n"
 
 
@@ -58,8 +59,8 @@ class ServerSession:
         self.errors = 0
         self.junk = 0
         self.overshoot = 0
-        self.counts = [0] * len(Verb)
-        self.accepted = [0] * len(Verb)
+        self.counts = _NO_COUNTS.copy()
+        self.accepted = _NO_COUNTS.copy()
         # the transaction
         self.opened = False
         self.size = 0
@@ -126,7 +127,7 @@ class ServerSession:
     @property
     def backlog(self) -> int:
         """Return how many bytes wait to be looked at."""
-        return len(self.inbox) + sum(map(len, self._later))
+        return len(self.inbox) + (sum(map(len, self._later)) if self._later else 0)
 
     def answer(self, reply: Reply | None) -> None:
         """Answer the question that was left pending."""

@@ -112,11 +112,12 @@ class Connection(asyncio.Protocol):
         """The connection is gone, by whomever."""
         del exc
         self._finish(_LOST)
-        self.machine.close()
+        if not self.machine.closed:
+            self.machine.close()
         self._transport = None
         self._service.wheel.leave(self)
-        entered, self._entered = self._entered, ""
-        self._service.leave(self, entered)
+        self._service.leave(self, self._entered)
+        self._entered = ""
 
     def expired(self) -> None:
         """The deadline is over: for the client, or for the last reply to it."""
@@ -202,26 +203,27 @@ class Connection(asyncio.Protocol):
             machine.end(self._service.farewell)
         out = machine.out
         if out:
-            data = out[0] if len(out) == 1 else b"".join(out)
+            transport.write(out[0] if len(out) == 1 else b"".join(out))
             out.clear()
-            transport.write(data)
         if machine.sleeping:
             self.deadline = inf
             self._loop.call_later(machine.options.error_sleep, self._wake)
+            self._regulate()
         elif machine.closed:
             self.deadline = self._loop.time() + _FAREWELL
             self._finish("")
             transport.close()
         elif machine.waiting:
             self.deadline = inf
+            self._regulate()
         elif self._eof:
             self._finish(_LOST)
             machine.close()
             transport.close()
         else:
             self.deadline = self._loop.time() + self._service.timeout
-        if self._paused or machine.waiting or machine.sleeping:
-            self._regulate()
+            if self._paused:
+                self._regulate()
 
     def _wake(self) -> None:
         if self._transport is not None and self.machine.sleeping:
@@ -233,7 +235,7 @@ class Connection(asyncio.Protocol):
         transport, machine = self._transport, self.machine
         if transport is None or transport.is_closing():
             return
-        wanted = self._blocked or (machine.busy and machine.backlog > 0)
+        wanted = self._blocked or (machine.backlog > 0 and machine.busy)
         if wanted and not self._paused:
             transport.pause_reading()
         elif self._paused and not wanted:
