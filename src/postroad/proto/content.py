@@ -121,7 +121,10 @@ class ContentReader:
         if self._lines and at_start and data.startswith(b".\r\n"):
             self.done, self.rest = True, data[3:]
             return True, b""
-        dot = data.find(b"\r\n.") if self._lines else -1
+        # What precedes the first dot need not be searched: base64 has none.
+        dot = data.find(b".") if self._lines else -1
+        if dot >= 0:
+            dot = data.find(b"\r\n.", max(dot - 2, 0))
         if dot >= 0 and data.startswith(CRLF, dot + 3):
             end, dots = dot, False
         else:
