@@ -21,6 +21,19 @@ def test_the_field_follows_what_the_session_became(bench):
     assert " with ESMTPS id 000000000000002\r\n" in text
 
 
+def test_clients_have_fields_of_their_own_however_many_there_are(bench):
+    b = bench()
+    origins = Origins(b.settings)
+    for number in [*range(2500), 7]:
+        session = b.session()
+        session.client.address = f"192.0.2.{number}"
+        text = origins.received(session, f"{1:015X}", "D").decode()
+        assert text.startswith(f"Received: from c.example.net (unknown [192.0.2.{number}])\r\n")
+    session.client.name = "known.example"
+    assert "(known.example [192.0.2.7])" in origins.received(session, f"{1:015X}", "D").decode()
+    assert len(origins._heads) <= 1000
+
+
 @pytest.mark.parametrize(("value", "expected"), [("yes", True), ("no", False)])
 def test_tls_and_login_are_named_if_configured(bench, value, expected):
     texts = {"smtpd_tls_received_header": value, "smtpd_sasl_authenticated_header": value}

@@ -9,13 +9,13 @@ from postroad.mail.received import client_clauses, local_field, recipient_clause
 from postroad.model import params as model
 from postroad.model.session import Session
 
-_MEMORY = "intake.origin"
+_KEPT = 1000  # beginnings of fields
 
 
 class Origins:
-    """Makes Received fields.  What stays the same in a session is made once and kept in its memory."""
+    """Makes Received fields.  What a client's fields begin with is made once, and remembered."""
 
-    __slots__ = ("_dates", "_hidden", "_hostname", "_login", "_product", "_tls")
+    __slots__ = ("_dates", "_heads", "_hidden", "_hostname", "_login", "_product", "_tls")
 
     def __init__(self, settings: Settings) -> None:
         self._hostname = settings[model.MYHOSTNAME]
@@ -24,6 +24,7 @@ class Origins:
         self._login = settings[params.SMTPD_SASL_AUTHENTICATED_HEADER]
         self._hidden = settings[params.SMTPD_HIDE_CLIENT_SESSION]
         self._dates = DateClock()
+        self._heads: dict[tuple[object, ...], str] = {}
 
     def date(self, when: float) -> str:
         """Return a date as header fields have it."""
@@ -39,17 +40,21 @@ class Origins:
         return text.encode("utf-8", "surrogateescape")
 
     def _head(self, session: Session) -> str:
+        client = session.client
         facts = (
             session.helo,
+            client.address,
+            client.name,
             session.protocol,
             session.tls,
             session.sasl_username,
             session.transaction.smtputf8,
         )
-        known = session.memory.get(_MEMORY)
-        if known is None or known[0] != facts:
-            known = session.memory[_MEMORY] = (facts, self._make_head(session))
-        head: str = known[1]
+        head = self._heads.get(facts)
+        if head is None:
+            if len(self._heads) >= _KEPT:
+                self._heads.clear()
+            head = self._heads[facts] = self._make_head(session)
         return head
 
     def _make_head(self, session: Session) -> str:
