@@ -158,6 +158,7 @@ def disk(monkeypatch):
         plain(fd, offset, size)
 
     monkeypatch.setattr(journal, "_STEP", 65536)
+    monkeypatch.setattr(journal, "_SPARE", 4096)
     monkeypatch.setattr(os, "posix_fallocate", allocate)
     return free
 

@@ -5,6 +5,7 @@ import pytest
 
 from postroad.base.errors import StoreUnavailable
 from postroad.model.message import Text
+from postroad.store import sqlite
 from postroad.store.lock import ShardBusy
 from postroad.store.sqlite import SqliteStore
 
@@ -179,3 +180,20 @@ async def test_readers_do_not_keep_the_log_from_being_written_back(sqlite_bench,
     )
     assert not busy
     await sqlite_bench.finish(message)
+
+
+async def test_a_verb_for_all_reaches_all_in_slices_and_others_get_their_turn(
+    sqlite_bench, new, clock, monkeypatch
+):
+    monkeypatch.setattr(sqlite, "_SLICE", 3)
+    messages = [await sqlite_bench.accept(new()) for _ in range(8)]
+    for message in messages[:5]:
+        await sqlite_bench.settle(message, due=clock.now() + 100)
+    holding = asyncio.ensure_future(sqlite_bench.store.hold(None))
+    await asyncio.sleep(0)
+    later = await sqlite_bench.accept(new())
+    assert not holding.done()
+    assert (await holding)[:8] == [message.key for message in messages]
+    held = await sqlite_bench.store.page("held", after=0, most=99)
+    assert [m.key for m in held][:8] == [m.key for m in messages]
+    assert later.key in [m.key for m in await sqlite_bench.store.find()]

@@ -41,11 +41,9 @@ def adopt(target: Shard, source: Shard) -> int:
 
 def _take_file(target: Shard, source: Shard, key: int) -> None:
     path = target.bodies.path(key)
-    with contextlib.suppress(FileExistsError):
-        try:
-            os.link(source.bodies.path(key), path)
-        except FileExistsError:
-            raise
-        except OSError:  # another file system
+    try:
+        os.link(source.bodies.path(key), path)
+    except OSError:  # another file system, or a crash came between: what is there may be half a copy
+        with contextlib.suppress(shutil.SameFileError):
             shutil.copyfile(source.bodies.path(key), path)
     target.bodies.keys.add(key)

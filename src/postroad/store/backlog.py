@@ -42,6 +42,10 @@ class Backlog:
         """Return up to which generation the batches of each of the journal's files are past."""
         return dict(rows(self.db, QUEUE["settled"]))
 
+    def keys(self, after: int, most: int) -> list[int]:
+        """Return the next keys, in order, at most so many."""
+        return first(self.db, QUEUE["keys_after"], {"after": after, "most": most})
+
     def newest(self) -> int:
         """Return the greatest key, 0 if there is none."""
         return int(first(self.db, QUEUE["newest"])[0] or 0)

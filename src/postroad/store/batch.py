@@ -1,8 +1,10 @@
 """One batch of the journal as bytes: a head, the entries, the contents of its new messages.
 
 The head and the entries have checksums, and each content has one among the entries, so a batch that
-a crash cut short is told from one that was written whole.  Entries are MessagePack, each a tuple
-that begins with its kind:
+a crash cut short is told from one that was written whole.  Behind the last batch of a file stand
+contents of its former use, which are strangers' bytes: a random ``salt``, new with each use, keeps
+what a stranger made to look like a batch from being taken for one.  Entries are MessagePack, each a
+tuple that begins with its kind:
 
     (NEW, key, due, leased, held, envelope, size, checksum)   size -1: the content is a file
     (DONE, key)          the message has left, or has moved to the database
@@ -12,6 +14,8 @@ that begins with its kind:
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -23,9 +27,10 @@ NEW, DONE, RETRY, PROGRESS = range(4)
 Entry = tuple[Any, ...]
 
 _MAGIC = b"postrd-1"
-_HEAD = struct.Struct("<8sQQIIQ")  # magic, generation, sequence, size and checksum of the entries, contents
+_MARK = struct.Struct("<8sQQ")  # magic, generation, salt: what all heads of one use of a file begin with
+_HEAD = struct.Struct("<8sQQQIIQ")  # and sequence, size and checksum of the entries, size of the contents
 HEAD_SIZE = _HEAD.size + 4  # and the head's own checksum
-ENTRIES_MAX = 1 << 28  # bytes; what a damaged head may make a reader take at most
+ENTRIES_MAX = 1 << 28  # bytes; what a head may make a reader take at most
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[tuple[Any, ...]]).decode
@@ -35,6 +40,7 @@ class Head(NamedTuple):
     """The head of a batch.  ``generation`` counts the uses of the files, ``sequence`` the batches."""
 
     generation: int
+    salt: int
     sequence: int
     entries: int  # bytes
     checksum: int
@@ -46,10 +52,20 @@ class Head(NamedTuple):
         return HEAD_SIZE + self.entries + self.contents
 
 
-def encode(generation: int, sequence: int, entries: Sequence[Entry], contents: int) -> bytes:
-    """Return head and entries; ``contents`` bytes of contents are to follow them."""
+def mark(generation: int, salt: int) -> bytes:
+    """Return what all heads of one use of a file begin with."""
+    return _MARK.pack(_MAGIC, generation, salt)
+
+
+def encode(generation: int, salt: int, sequence: int, entries: Sequence[Entry], contents: int) -> bytes:
+    """Return head and entries; ``contents`` bytes of contents are to follow them.
+
+    OSError when there is more than a reader would take: nothing may be written that cannot be read.
+    """
     packed = _encode(entries)
-    head = _HEAD.pack(_MAGIC, generation, sequence, len(packed), zlib.crc32(packed), contents)
+    if len(packed) > ENTRIES_MAX:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    head = _HEAD.pack(_MAGIC, generation, salt, sequence, len(packed), zlib.crc32(packed), contents)
     return head + zlib.crc32(head).to_bytes(4, "little") + packed
 
 

@@ -9,7 +9,9 @@ system's own journal, and a message that goes straight through is written once a
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,11 +24,13 @@ from postroad.store.batch import (
     decode_entries,
     decode_head,
     encode,
+    mark,
 )
 
 FILES = (0, 1)
 SIZE = 64 << 20  # bytes of one file
 _STEP = 4 << 20  # bytes by which a file grows
+_SPARE = 1 << 20  # bytes that new messages leave to what is said of them later: tens of thousands of ends
 _PIECES = 1000  # of one write; Linux takes 1024
 
 
@@ -57,6 +61,7 @@ class Journal:
         self.file = 0
         self.generation = generation
         self._generations = {0: generation}
+        self._salt = secrets.randbits(64)
         self._sequence = 0
         self._at = 0
         self._doubtful = False
@@ -85,6 +90,7 @@ class Journal:
         self.file = self.other
         self.generation += 1
         self._generations[self.file] = self.generation
+        self._salt = secrets.randbits(64)
         self._at = 0
         self._doubtful = False
 
@@ -98,16 +104,19 @@ class Journal:
         # its beginning, and is not taken for its continuation.
         self._sequence += 1
         size = sum(map(len, contents))
-        head = encode(self.generation, self._sequence, entries, size)
+        head = encode(self.generation, self._salt, self._sequence, entries, size)
         fd, at = self._fds[self.file], self._at
         end = at + len(head) + size
-        if end > self._room[self.file]:
-            self._grow(end)
-        _write(fd, [head, *contents], at)
+        needed = end + _SPARE if size else end
+        if needed > self._room[self.file]:
+            self._grow(needed)
         try:
+            _write(fd, [head, *contents], at)
             os.fdatasync(fd)
         except OSError:
-            self._doubtful = True  # what the file has after a failed sync, nobody knows
+            self._doubtful = True  # what the file has from here on, nobody knows
+            with contextlib.suppress(OSError):
+                os.pwrite(fd, bytes(HEAD_SIZE), at)  # what was refused must not come back after a crash
             raise
         self._at = end
         return at + len(head)
@@ -130,31 +139,74 @@ def read_content(fd: int, at: int, size: int, checksum: int) -> bytes | None:
     return data if len(data) == size and zlib.crc32(data) == checksum else None
 
 
+def keep_aside(directory: Path, file: int) -> None:
+    """Keep a damaged file for a person to look at."""
+    path = path_of(directory, file)
+    path.rename(path.with_suffix(".damaged"))
+
+
+def kept_aside(directory: Path) -> list[Path]:
+    """Return the damaged files that were kept."""
+    paths = [path_of(directory, file).with_suffix(".damaged") for file in FILES]
+    return [path for path in paths if path.exists()]
+
+
 class Reading:
     """One file of a journal, read from its beginning as far as it makes sense."""
 
     def __init__(self, directory: Path, file: int) -> None:
         self.file = file
-        self.fd = os.open(path_of(directory, file), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        first = self._head(0)
-        self.generation = first.generation if first is not None else 0
+        self.is_damaged = False  # before its end: known when it was read closely
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        self.fd = os.open(path_of(directory, file), flags)
+        try:
+            first = decode_head(os.pread(self.fd, HEAD_SIZE, 0))
+        except OSError:
+            os.close(self.fd)
+            raise
+        self.generation, self._salt = (first.generation, first.salt) if first is not None else (0, 0)
 
     def close(self) -> None:
         """Close the file."""
         os.close(self.fd)
 
-    def batches(self) -> Iterator[tuple[list[Entry], int]]:
-        """Yield the entries of each batch, and where its contents begin."""
+    def batches(self, *, closely: bool) -> Iterator[tuple[list[Entry], int]]:
+        """Yield the entries of each batch, and where its contents begin.
+
+        Where no batch is, the file is at its end; who reads ``closely`` makes sure that none follows.
+        """
         at = sequence = 0
-        while (head := self._head(at)) is not None:
-            if head.generation != self.generation or head.sequence <= sequence:
+        while True:
+            found = self._batch(at, sequence)
+            if found is None and closely and (later := self._later(at, sequence)):
+                self.is_damaged = True
+                at = later
+                found = self._batch(at, sequence)
+            if found is None:
                 return
-            entries = decode_entries(head, os.pread(self.fd, head.entries, at + HEAD_SIZE))
-            if entries is None:
-                return
+            head, entries = found
             yield entries, at + HEAD_SIZE + head.entries
             at += head.size
             sequence = head.sequence
+
+    def _batch(self, at: int, sequence: int) -> tuple[Head, list[Entry]] | None:
+        """Return the batch of this use of the file that begins here, None if none does."""
+        head = decode_head(os.pread(self.fd, HEAD_SIZE, at))
+        if head is None or (head.generation, head.salt) != (self.generation, self._salt):
+            return None
+        if head.sequence <= sequence:
+            return None
+        entries = decode_entries(head, os.pread(self.fd, head.entries, at + HEAD_SIZE))
+        return None if entries is None else (head, entries)
+
+    def _later(self, after: int, sequence: int) -> int:
+        """Return where the next batch behind a damaged place begins, 0 if there is none."""
+        rest = os.pread(self.fd, max(0, os.fstat(self.fd).st_size - after), after)
+        wanted = mark(self.generation, self._salt)
+        place = rest.find(wanted, 1)
+        while place >= 0 and self._batch(after + place, sequence) is None:
+            place = rest.find(wanted, place + 1)
+        return after + place if place >= 0 else 0
 
     def is_whole(self, entries: Sequence[Entry], at: int) -> bool:
         """Return whether every content of a batch is what was written."""
@@ -162,9 +214,6 @@ class Reading:
             read_content(self.fd, at + offset, size, checksum) is not None
             for offset, size, checksum in contents_of(entries)
         )
-
-    def _head(self, at: int) -> Head | None:
-        return decode_head(os.pread(self.fd, HEAD_SIZE, at))
 
 
 def open_files(directory: Path, settled: Mapping[int, int]) -> list[Reading]:

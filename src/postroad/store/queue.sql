@@ -101,6 +101,9 @@ SELECT key, due, owner, held, expired, envelope FROM message
 -- name: count
 SELECT count(*) FROM message WHERE deleted = 0
 
+-- name: keys_after
+SELECT key FROM message WHERE deleted = 0 AND key > :after ORDER BY key LIMIT :most
+
 -- name: in_files
 SELECT key FROM message WHERE in_file = 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import apsw
@@ -92,16 +92,12 @@ class ShardReader:
         return FileContent(str(path), message.size) if path.exists() else None
 
     def _journalled(self, key: int) -> Content | None:
-        with self._reading():
-            found = self._replay()
-        try:
+        with self._reading(), closing(self._replay()) as found:
             pending = found.ledger.messages.get(key)
             if pending is None or pending.size < 0:
                 return None
             data = found.read(pending.file, pending.at, pending.size, pending.checksum)
             return None if data is None else Text(data)
-        finally:
-            found.close()
 
     def _pending(self) -> dict[int, Pending]:
         """Return the messages that are in the journal."""
@@ -110,7 +106,7 @@ class ShardReader:
         return found.ledger.messages
 
     def _replay(self) -> Replay:
-        return replay(self.directory, dict(rows(self._db, QUEUE["settled"])), torn=False)
+        return replay(self.directory, dict(rows(self._db, QUEUE["settled"])), closely=False)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

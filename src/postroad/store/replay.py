@@ -22,34 +22,38 @@ class Replay:
         """Return a content, None when it is not there or damaged."""
         return read_content(self._readings[file].fd, at, size, checksum)
 
+    def damaged(self) -> list[int]:
+        """Return the files that are damaged between batches."""
+        return [file for file, reading in self._readings.items() if reading.is_damaged]
+
     def close(self) -> None:
         """Close the files; nothing can be read any more."""
         for reading in self._readings.values():
             reading.close()
 
 
-def replay(directory: Path, settled: Mapping[int, int], *, torn: bool = True) -> Replay:
+def replay(directory: Path, settled: Mapping[int, int], *, closely: bool = True) -> Replay:
     """Read the batches that count.  OSError when the files cannot be read.
 
-    A crash may have cut the last batch short: it was not acknowledged and is left out.  Whoever reads
-    beside a server that writes (not ``torn``) does not look that closely.
+    A crash may have cut the last batch short: it was not acknowledged and is left out.  Behind a damaged
+    place what follows counts.  Whoever reads beside a server that writes does not look that ``closely``.
     """
     readings = open_files(directory, settled)
     found = Replay(readings)
     try:
         for reading in readings:
-            _follow(found.ledger, reading, doubted=torn and reading is readings[-1])
+            _follow(found.ledger, reading, closely=closely, last=reading is readings[-1])
     except BaseException:
         found.close()
         raise
     return found
 
 
-def _follow(ledger: Ledger, reading: Reading, *, doubted: bool) -> None:
-    last: tuple[list[Entry], int] | None = None
-    for batch in reading.batches():
-        if last is not None:
-            ledger.apply(last[0], reading.file, last[1])
-        last = batch
-    if last is not None and not (doubted and not reading.is_whole(*last)):
-        ledger.apply(last[0], reading.file, last[1])
+def _follow(ledger: Ledger, reading: Reading, *, closely: bool, last: bool) -> None:
+    newest: tuple[list[Entry], int] | None = None
+    for batch in reading.batches(closely=closely):
+        if newest is not None:
+            ledger.apply(newest[0], reading.file, newest[1])
+        newest = batch
+    if newest is not None and (not (closely and last) or reading.is_whole(*newest)):
+        ledger.apply(newest[0], reading.file, newest[1])

@@ -7,6 +7,7 @@ server, a tool's own when no server runs.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 import apsw
 
 from postroad.base.errors import StoreUnavailable
+from postroad.base.ids import id_of
 from postroad.model.message import Message, Text
 from postroad.store.backlog import Backlog, Values
 from postroad.store.batch import DONE, NEW, PROGRESS, RETRY, Entry
@@ -22,7 +24,7 @@ from postroad.store.body import Bodies
 from postroad.store.change import Change
 from postroad.store.database import connect
 from postroad.store.directory import give_to_owner, make_directory
-from postroad.store.journal import SIZE, Journal
+from postroad.store.journal import SIZE, Journal, keep_aside, kept_aside
 from postroad.store.ledger import Ledger, Pending
 from postroad.store.listing import find, page
 from postroad.store.lock import ShardLock
@@ -30,6 +32,7 @@ from postroad.store.replay import replay
 from postroad.store.sql import migrate
 
 Read = Callable[[int, int, int, int], bytes | None]
+Row = tuple[int, float, str, int, bytes, bool]
 IDLE = 10_000  # deferred and held messages that may be in the journal; they take memory there
 
 
@@ -77,17 +80,16 @@ class Shard:
                 rows.append(row)
                 bodies += body
             self.backlog.insert(rows, bodies, found.generations)
+            for file in found.damaged():
+                keep_aside(self.directory, file)
         finally:
             found.close()
         return len(rows)
 
     def close(self) -> None:
         """Close the files and let the shard go.  What the database cannot take stays in the journal."""
-        try:
+        with contextlib.suppress(StoreUnavailable, OSError):  # the next start finds what stays
             self._sink(list(self._ledger.messages), self._journal.generations())
-        except StoreUnavailable:
-            pass  # the next start finds it
-        else:
             self._journal.remove()
         self._journal.close()
         self.backlog.db.close()
@@ -95,7 +97,8 @@ class Shard:
 
     def remove_if_empty(self) -> None:
         """Remove the shard's files, unless something is left in it: corrupt messages, say.  Close it then."""
-        if not self._ledger.messages and self.backlog.is_empty() and self.bodies.is_empty():
+        kept = self._ledger.messages or kept_aside(self.directory)
+        if not kept and self.backlog.is_empty() and self.bodies.is_empty():
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def newest(self) -> int:
@@ -191,29 +194,39 @@ class Shard:
     # --- from the journal to the database
 
     def _sink(self, keys: Sequence[int], settled: Mapping[int, int] | None = None) -> None:
-        """Move messages to the database.  StoreUnavailable when they cannot be."""
-        rows: list[Values] = []
+        """Move messages to the database.  StoreUnavailable when they cannot be.
+
+        One whose content cannot be read now stays where it is; so ``settled`` may not be said then.
+        """
+        rows: list[Row] = []
         bodies: list[Values] = []
         for key in keys:
-            row, body = self._row(key, self._ledger.messages[key], self._journal.read)
+            try:
+                row, body = self._row(key, self._ledger.messages[key], self._journal.read)
+            except OSError as error:
+                if settled is not None:
+                    raise StoreUnavailable(f"cannot read {id_of(key)}: {error}") from error
+                continue
             rows.append(row)
             bodies += body
         self.backlog.insert(rows, bodies, settled or {})
-        self._ledger.forget(keys)
+        moved = [row[0] for row in rows]
+        self._ledger.forget(moved)
+        self._lost += [row[0] for row in rows if row[5] and row[0] not in self.bodies.keys]
         if settled is None:
-            self._moved += [(DONE, key) for key in keys]
+            self._moved += [(DONE, key) for key in moved]
 
-    def _row(self, key: int, pending: Pending, read: Read) -> tuple[Values, list[Values]]:
-        """Return a message's row, and the row of its content."""
+    def _row(self, key: int, pending: Pending, read: Read) -> tuple[Row, list[Values]]:
+        """Return a message's row, and the row of its content.
+
+        One that lost its content is said to be in a file, which is not there: so any later start finds it.
+        """
         owner = self.owner if pending.leased else ""
-        row = (key, pending.due, owner, pending.held, pending.envelope, pending.size < 0)
-        if pending.size < 0:
-            return row, []
-        content = read(pending.file, pending.at, pending.size, pending.checksum)
-        if content is None:
-            self._lost.append(key)
-            return row, []
-        return row, [(key, content, pending.checksum)]
+        content = None
+        if pending.size >= 0:
+            content = read(pending.file, pending.at, pending.size, pending.checksum)
+        row = (key, pending.due, owner, pending.held, pending.envelope, content is None)
+        return row, [] if content is None else [(key, content, pending.checksum)]
 
     def settle_down(self, keys: Iterable[int] | None) -> None:
         """Have all of these messages in the database, and the journal know it."""
@@ -234,11 +247,17 @@ class Shard:
                 raise StoreUnavailable(f"queue file write error: {error}") from error
 
     def content(self, key: int) -> Text | None:
-        """Return a content that is in the journal, None if it is not.  Called from any thread."""
+        """Return a content that is in the journal, None if it is not.  Called from any thread.
+
+        StoreUnavailable when it cannot be read.
+        """
         pending = self._ledger.messages.get(key)
         if pending is None or pending.size < 0:
             return None
-        data = self._journal.read(pending.file, pending.at, pending.size, pending.checksum)
+        try:
+            data = self._journal.read(pending.file, pending.at, pending.size, pending.checksum)
+        except OSError as error:
+            raise StoreUnavailable(f"cannot read {id_of(key)}: {error}") from error
         return None if data is None else Text(data)
 
     def find(self, keys: Iterable[int]) -> list[Message]:
@@ -248,6 +267,12 @@ class Shard:
     def page(self, which: str, after: int, most: int) -> list[Message]:
         """Return the next messages of a kind: see ``Store.page``."""
         return page(self.backlog.db, self._ledger.messages, which, after, most)
+
+    def keys(self, after: int, most: int) -> list[int]:
+        """Return the next keys, in order, at most so many."""
+        return sorted({*self.backlog.keys(after, most), *(k for k in self._ledger.messages if k > after)})[
+            :most
+        ]
 
     def return_leases(self, now: float) -> int:
         """Make what a dead process (or this one, at its end) had leased due now.  Return how many."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,12 +23,13 @@ from postroad.store.adopt import adopt
 from postroad.store.body import FileContent
 from postroad.store.change import Change
 from postroad.store.envelope import pack
-from postroad.store.journal import SIZE
+from postroad.store.journal import SIZE, kept_aside
 from postroad.store.reader import ShardReader
 from postroad.store.shard import Shard
 from postroad.store.writer import Writer, unavailable
 
 T = TypeVar("T")
+_SLICE = 1000  # messages of one transaction when an operator means all
 LEASE = 3600.0  # seconds; how soon another node may take what a dead one had
 
 TROUBLE = Event("qmgr", "warning: queue write error: %s", "The queue cannot be written.", urgent=True)
@@ -36,6 +38,12 @@ CORRUPT = Event(
     "qmgr", "error: %s: moved to the corrupt messages: %s", "A queued message cannot be read.", urgent=True
 )
 RETURNED = Event("qmgr", "%s: %d messages of a run that ended early are due now", "Leases were cleared.")
+DAMAGED = Event(
+    "qmgr",
+    "error: mail may be missing: a part of the journal cannot be read; it is kept as %s",
+    "A damaged journal was found, now or at an earlier start; what stands around the damage was read.",
+    urgent=True,
+)
 ADOPTED = Event("qmgr", "%d messages taken over from %s", "The shard of a former worker was emptied.")
 
 
@@ -70,7 +78,9 @@ class SqliteStore:
             raise
         if returned:
             log.emit(RETURNED, shard.directory.name, returned)
-        self._report_damaged()
+        for path in kept_aside(shard.directory):
+            log.emit(DAMAGED, path)
+        self._report_damaged(shard)
         self._writer = Writer(shard.write, asyncio.get_running_loop(), self._trouble, self._refused, pause)
 
     # --- sessions and attempts
@@ -161,7 +171,7 @@ class SqliteStore:
         until = now + self._lease
         found = await self._writer.call(lambda: self._shard.claim(now, until, self.owner, most))
         self._leased.update([message.key for message in found])
-        self._report_damaged()
+        self._report_damaged(self._shard)
         return found
 
     def content(self, message: Message) -> Content:
@@ -181,27 +191,27 @@ class SqliteStore:
 
     async def hold(self, keys: Iterable[int] | None) -> list[int]:
         """Put on hold; None means all.  Returns the keys that changed."""
-        return await self._change(lambda: self._shard.operate("hold", keys))
+        return await self._operate("hold", keys)
 
     async def release(self, keys: Iterable[int] | None) -> list[int]:
         """Release from hold."""
-        return await self._change(lambda: self._shard.operate("release", keys))
+        return await self._operate("release", keys)
 
     async def requeue(self, keys: Iterable[int] | None, *, now: float) -> list[int]:
         """Make due at once; releases from hold as well."""
-        return await self._change(lambda: self._shard.operate("requeue", keys, now=now))
+        return await self._operate("requeue", keys, now=now)
 
     async def expire(self, keys: Iterable[int] | None) -> list[int]:
         """Mark as expired by force: attribute ``expired`` of a message that is claimed afterwards."""
-        return await self._change(lambda: self._shard.operate("expire", keys))
+        return await self._operate("expire", keys)
 
     async def flush(self, keys: Iterable[int] | None, *, now: float) -> list[int]:
         """Make deferred messages due now."""
-        return await self._change(lambda: self._shard.operate("flush", keys, now=now))
+        return await self._operate("flush", keys, now=now)
 
     async def delete(self, keys: Iterable[int] | None) -> list[int]:
         """Remove from the queue, without a bounce; what is being delivered goes when that has ended."""
-        return await self._change(lambda: self._shard.operate("delete", keys))
+        return await self._operate("delete", keys)
 
     async def find(self, keys: Iterable[int] | None = None) -> list[Message]:
         """Return messages without contents, in order of arrival; None means all."""
@@ -225,19 +235,21 @@ class SqliteStore:
         ShardBusy when somebody does serve it; nothing is changed then.
         """
         source = Path(directory)
-        moved = await self._writer.call(lambda: self._take_over(source))
+        moved, other = await self._writer.call(lambda: self._take_over(source))
+        self._report_damaged(other)
         self._log.emit(ADOPTED, moved, source.name)
         return moved
 
-    def _take_over(self, directory: Path) -> int:
+    def _take_over(self, directory: Path) -> tuple[int, Shard]:
         other = Shard(directory)
         try:
             other.return_leases(self._clock.now())
+            other.check(self._clock.now())
             moved = adopt(self._shard, other)
             other.remove_if_empty()
         finally:
             other.close()
-        return moved
+        return moved, other
 
     async def close(self) -> None:
         """Write what waits and return the leases."""
@@ -255,8 +267,16 @@ class SqliteStore:
 
     # --- helpers
 
-    async def _change(self, work: Callable[[], T]) -> T:
-        return await self._writer.call(work)
+    async def _operate(self, verb: str, keys: Iterable[int] | None, **values: float) -> list[int]:
+        """Do an operator's verb; to all in slices, between which others get their turn."""
+        if keys is not None:
+            return await self._writer.call(partial(self._shard.operate, verb, keys, **values))
+        changed: list[int] = []
+        after = -1
+        while part := await self._writer.call(partial(self._shard.keys, after, _SLICE)):
+            changed += await self._writer.call(partial(self._shard.operate, verb, part, **values))
+            after = part[-1]
+        return changed
 
     async def _read(self, work: Callable[[ShardReader], T]) -> T:
         """Read in another thread: a long list must not keep commits waiting."""
@@ -276,7 +296,7 @@ class SqliteStore:
         else:
             self._log.emit(RECOVERED)
 
-    def _report_damaged(self) -> None:
-        damaged = self._shard.backlog.damaged
+    def _report_damaged(self, shard: Shard) -> None:
+        damaged = shard.backlog.damaged
         while damaged:
             self._log.emit(CORRUPT, *damaged.pop())
