@@ -15,7 +15,9 @@ def line(outcome, *, original="", soft=False, transport="relay"):
     clock.advance(0.05)
     job.begun = clock.steady()
     clock.advance(2)
-    DeliveryLog(log, clock, {"relay": ("smtp", log)}, 2).line(job, message.recipients[0], outcome, soft=soft)
+    DeliveryLog(log, clock, {"relay": ("smtp", log)}, 2).line(
+        job.attempt, job, message.recipients[0], outcome, soft=soft
+    )
     return sink.lines[0]
 
 

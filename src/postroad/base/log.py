@@ -123,14 +123,13 @@ class FileSink(Sink):
     A line that could not be written is dropped and counted; mail does not stop for the log.
     """
 
-    LIMIT = 256 << 10  # characters kept before a write is forced
+    LIMIT = 2000  # lines kept before a write is forced
 
     def __init__(self, path: str, hostname: str = "", clock: Clock | None = None) -> None:
         self._path = path
         self._host = (hostname or socket.gethostname()).partition(".")[0]
-        self._clock = clock or SystemClock()
+        self._now = (clock or SystemClock()).now
         self._lines: list[str] = []
-        self._size = 0
         self._second = -1
         self._prefix = ""
         self.lost = 0
@@ -150,21 +149,20 @@ class FileSink(Sink):
 
     def add(self, tag: str, text: str) -> None:
         """Take one line and stamp it."""
-        second = int(self._clock.now())
+        second = int(self._now())
         if second != self._second:
             self._second = second
             self._prefix = f"{time.strftime('%b %e %H:%M:%S', time.localtime(second))} {self._host} "
-        line = f"{self._prefix}{tag}{text}\n"
-        self._lines.append(line)
-        self._size += len(line)
-        if self._size > self.LIMIT:
+        lines = self._lines
+        lines.append(f"{self._prefix}{tag}{text}\n")
+        if len(lines) >= self.LIMIT:
             self.flush()
 
     def flush(self) -> None:
         """Write all in one call; a short write is finished, an error counts the lines as lost."""
         if not self._lines:
             return
-        lines, self._lines, self._size = self._lines, [], 0
+        lines, self._lines = self._lines, []
         data = "".join(lines).encode("utf-8", "replace")
         try:
             while data:

@@ -17,7 +17,7 @@ def _digits(value: float, digits: int) -> str:
 
 
 #: Most delays are short, and every line has five of them.
-_BRIEF = 0.995
+_BRIEF = 1.0
 _SHORT = [_digits(hundredths / 100, 2) for hundredths in range(101)]
 
 
@@ -35,20 +35,15 @@ def seconds(value: float, digits: int = 2) -> str:
 
 def fields(total: float, before: float, waited: float, setup: float, transfer: float, digits: int = 2) -> str:
     """Return ``delay=TOTAL, delays=BEFORE/WAITED/SETUP/TRANSFER``, each as ``seconds`` prints it."""
-    if (
-        digits == 2
-        and 0 <= total < _BRIEF
-        and 0 <= before < _BRIEF
-        and 0 <= waited < _BRIEF
-        and 0 <= setup < _BRIEF
-        and 0 <= transfer < _BRIEF
-    ):
-        short = _SHORT
-        return (
-            f"delay={short[int(total * 100 + 0.5)]}, delays={short[int(before * 100 + 0.5)]}/"
-            f"{short[int(waited * 100 + 0.5)]}/{short[int(setup * 100 + 0.5)]}/"
-            f"{short[int(transfer * 100 + 0.5)]}"
-        )
+    if digits == 2 and total >= 0 and before >= 0 and waited >= 0 and setup >= 0 and transfer >= 0:
+        try:
+            return (
+                f"delay={_SHORT[int(total * 100 + 0.5)]}, delays={_SHORT[int(before * 100 + 0.5)]}/"
+                f"{_SHORT[int(waited * 100 + 0.5)]}/{_SHORT[int(setup * 100 + 0.5)]}/"
+                f"{_SHORT[int(transfer * 100 + 0.5)]}"
+            )
+        except IndexError:
+            pass  # one of them is over a second
     return (
         f"delay={seconds(total, digits)}, delays={seconds(before, digits)}/{seconds(waited, digits)}/"
         f"{seconds(setup, digits)}/{seconds(transfer, digits)}"

@@ -65,17 +65,20 @@ class AttemptOutcomes:
         attempt = job.attempt
         if attempt is None:
             return
+        line = self._delivery_log.line
         for recipient, outcome in zip(job.recipients, job.outcomes, strict=True):
             if outcome is None:
                 continue
             digit = outcome.status[0]
-            soft = self._soft and digit == "5"
-            self._delivery_log.line(job, recipient, outcome, soft=soft)
             if digit == "2":
+                line(attempt, job, recipient, outcome)
                 recipient.done = True
                 if recipient.notify and success_wanted(recipient, outcome):
                     attempt.succeeded.append((recipient, outcome))
-            elif digit == "5" and not soft:
+                continue
+            soft = self._soft and digit == "5"
+            line(attempt, job, recipient, outcome, soft=soft)
+            if digit == "5" and not soft:
                 attempt.failed.append((recipient, outcome))
             else:
                 recipient.status = "4" + outcome.status[1:]
@@ -88,7 +91,9 @@ class AttemptOutcomes:
         """Settle the message.  ``then`` gets the notices that were queued with it."""
         message = attempt.message
         if not attempt.failed and not attempt.succeeded and message.is_done():
-            self._settle(attempt, [], then)
+            queued = attempt.new_messages
+            written = partial(self._written, message, queued, then)
+            self._store.settle(Settlement(message, attempt.wall, queued), written)
             return
         now = self._clock.now()
         failed, late = self._verdicts(attempt, now)
