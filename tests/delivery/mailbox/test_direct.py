@@ -38,9 +38,9 @@ async def write_all(writer, deliveries, content):
 
 async def test_deliveries_of_one_turn_are_one_batch(base, delivery, clock, body, monkeypatch):
     sizes = []
-    real = maildir.deliver_all
+    real = maildir.MaildirWriter.deliver
     monkeypatch.setattr(
-        maildir, "deliver_all", lambda batch, names: sizes.append(len(batch)) or real(batch, names)
+        maildir.MaildirWriter, "deliver", lambda self, batch: sizes.append(len(batch)) or real(self, batch)
     )
     writer = DirectWriter(clock)
     results = await write_all(writer, [delivery()] * 100, body)
@@ -89,8 +89,17 @@ async def test_a_path_out_of_the_base_is_deferred_for_an_mbox_too(delivery, cloc
     await writer.close()
 
 
+async def test_nothing_stays_open_when_there_is_nothing_to_do(delivery, clock, body):
+    writer = DirectWriter(clock)
+    await write_all(writer, [delivery()], body)
+    before = len(os.listdir("/proc/self/fd"))
+    await write_all(writer, [delivery(f"u{n}/") for n in range(10)], body)
+    assert len(os.listdir("/proc/self/fd")) == before
+    await writer.close()
+
+
 async def test_a_defect_defers_the_batch_and_says_so(delivery, clock, body, monkeypatch):
-    monkeypatch.setattr(maildir, "deliver_all", lambda batch, names: 1 / 0)
+    monkeypatch.setattr(maildir.MaildirWriter, "deliver", lambda self, batch: 1 / 0)
     writer = DirectWriter(clock)
     results = await write_all(writer, [delivery()] * 2, body)
     assert {result.status for result in results} == {"4.3.0"}

@@ -7,12 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from postroad.delivery.mailbox import helper, wire
-from postroad.delivery.mailbox.helper import Bounds
+from postroad.delivery.mailbox.bounds import Bounds
 from postroad.delivery.mailbox.remote import HelperWriter
+from postroad.delivery.mailbox.request import Locking, Result
 from postroad.model.message import Text
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can take other users' rights")
@@ -77,28 +81,6 @@ async def ask(writer, *deliveries, content=BODY):
         writer.write(delivery, content, lambda result, at=at: then(at, result))
     await asyncio.wait_for(done.wait(), 20)
     return [results[at] for at in range(len(deliveries))]
-
-
-@pytest.mark.parametrize(
-    ("facts", "complaint"),
-    [
-        ({}, ""),
-        ({"uid": 0}, "user ID 0 is lower than 100"),
-        ({"uid": 99}, "user ID 99 is lower than 100"),
-        ({"uid": -1}, "user ID -1 is lower than 100"),
-        ({"gid": 0}, "group ID 0 is lower than 1"),
-        ({"base": b"/etc"}, "/etc is not a place for mailboxes"),
-        ({"path": "../x/"}, "the path has .. in it"),
-        ({"path": "a\0b/"}, "the path has a NUL in it"),
-    ],
-)
-def test_requests_out_of_bounds_are_refused(delivery, base, facts, complaint):
-    bounds = Bounds((os.fsencode(base),), 100)
-    assert bounds.complaint(delivery(**({"uid": 5000, "gid": 5000} | facts))) == complaint
-
-
-def test_a_base_that_is_not_absolute_is_never_a_place(delivery):
-    assert Bounds((b"mail",)).complaint(delivery(base=b"mail", uid=5000, gid=5000)) != ""
 
 
 @needs_root
@@ -184,12 +166,103 @@ def test_a_worker_that_talks_nonsense_is_left(serving):
         assert wire.receive(end) == (b"", -1)
 
 
-def test_a_content_that_is_missing_or_is_there_twice_is_refused(serving, place, delivery):
+def packet_of(number, *deliveries, size=3, uid=5000, gid=5000, maildir=True):
+    requests = [msgspec.Raw(wire.encode(wire.Request(each, size))) for each in deliveries]
+    return wire.encode(wire.Batch(number, uid, gid, maildir, requests))
+
+
+def contents(*texts):
+    fd = wire.memory()
+    wire.put(fd, texts)
+    return fd
+
+
+def heard(end):
+    return wire.decode_answer(wire.receive(end)[0])
+
+
+def test_a_batch_without_contents_is_refused_as_a_whole(serving, place, delivery):
     end = serving()
-    request = wire.Request(1, delivery("u/", base=place, uid=5000, gid=5000), None, 4)
-    wire.send(end, wire.encode(request))
-    packet, _ = wire.receive(end)
-    assert wire.decode_answer(packet).result.text == "mailbox delivery refused: no content"
+    wire.send(end, packet_of(1, *[delivery("u/", base=place, uid=5000, gid=5000)] * 3))
+    assert heard(end).runs == [(3, wire.refused("no content"))]
+
+
+@needs_root
+def test_another_owner_s_mailbox_in_a_batch_is_refused_by_the_writer(serving, place, delivery):
+    end = serving()
+    facts = [{"uid": 5000}, {"uid": 5001}, {"uid": 0}, {"base": b"/etc"}, {"path": "../u/"}]
+    deliveries = [
+        delivery(**({"path": "u/", "base": place, "uid": 5000, "gid": 5000} | fact)) for fact in facts
+    ]
+    wire.send(end, packet_of(1, *deliveries), contents(*[b"x\r\n"] * 5))
+    assert [(count, result.status, result.text.split(": ")[-1]) for count, result in heard(end).runs] == [
+        (1, "2.0.0", "delivered to maildir"),
+        (2, "4.3.5", "another owner's mailbox"),
+        (1, "4.3.5", "/etc is not a place for mailboxes"),
+        (1, "4.3.5", "the path has .. in it"),
+    ]
+    assert os.listdir(place) == [b"u"]
+
+
+@needs_root
+def test_a_mailbox_that_fails_in_a_batch_disturbs_no_other(serving, place, delivery):
+    end = serving()
+    os.symlink("/etc", os.path.join(place, b"v"))
+    made = [delivery(path, base=place, uid=5000, gid=5000) for path in ("u/", "v/x/", "u/", "u/", "u/")]
+    wire.send(end, packet_of(1, *made), contents(*[b"x\r\n"] * 5))
+    assert [(count, result.status) for count, result in heard(end).runs] == [
+        (1, "2.0.0"),
+        (1, "4.2.0"),
+        (3, "2.0.0"),
+    ]
+    assert len(os.listdir(os.path.join(place, b"u/new"))) == 4
+
+
+@needs_root
+async def test_a_locked_mbox_does_not_hold_up_a_maildir_of_its_owner(serving, place, delivery):
+    writer = HelperWriter(serving(), asyncio.get_running_loop())
+    facts = {"base": place, "uid": 5000, "gid": 5000}
+    lock = os.path.join(place, b"m.lock")
+    with open(lock, "w"):
+        slow = []
+        writer.write(delivery("m", **facts, locking=Locking(attempts=100, delay=0.05)), BODY, slow.append)
+        (result,) = await ask(writer, delivery("u/", **facts))
+    assert result.status == "2.0.0"
+    assert slow == []
+    os.unlink(lock)
+    await writer.close()
+    assert slow[0].status == "2.0.0"
+
+
+@needs_root
+def test_a_writer_keeps_nothing_of_the_helper_open(serving, place, delivery):
+    end = serving()
+    for number, uid in ((1, 54322), (2, 54323)):
+        one = delivery(f"u{uid}/", base=place, uid=uid, gid=5000)
+        wire.send(end, packet_of(number, one, uid=uid), contents(b"x\r\n"))
+        assert heard(end).runs[0][1].status == "2.0.0"
+    (pid,) = writers_of(54323)
+    kinds = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) > 2]
+    assert sum(kind.startswith("socket:") for kind in kinds) == 1
+    assert not any("memfd" in kind or "eventpoll" in kind for kind in kinds)
+
+
+@needs_root
+def test_a_writer_that_rests_keeps_no_mailbox_open(serving, place, delivery):
+    end = serving()
+    wire.send(
+        end, packet_of(1, delivery("u/", base=place, uid=54324, gid=5000), uid=54324), contents(b"x\r\n")
+    )
+    assert heard(end).runs[0][1].status == "2.0.0"
+    (pid,) = writers_of(54324)
+    for _ in range(100):
+        if not any(
+            os.fsdecode(place) in os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")
+        ):
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("the Maildir stays open")
 
 
 @needs_root
@@ -207,15 +280,72 @@ async def test_a_writer_that_is_killed_defers_what_it_had_and_is_replaced(place,
 
 
 @needs_root
+@pytest.mark.parametrize("when", ["write", "sync", "move", "answer"])
+def test_a_writer_that_dies_in_a_batch_loses_nothing(place, delivery, monkeypatch, when):
+    """All of its batch are deferred; those it had moved already arrive twice, when they are tried again."""
+
+    def die(*_, **__):
+        os._exit(9)
+
+    places = {
+        "write": (os, "fstat"),
+        "sync": (os, "fsync"),
+        "move": (os, "rename"),
+        "answer": (wire, "answers_of"),
+    }
+    ours, theirs = wire.pair()
+    child = os.fork()
+    if child == 0:
+        ours.close()
+        monkeypatch.setattr(*places[when], die)
+        helper.serve(theirs, Bounds((place,)))
+        os._exit(0)
+    theirs.close()
+    deliveries = [delivery(f"u{n}/", base=place, uid=5000, gid=5000) for n in range(3)]
+    wire.send(ours, packet_of(1, *deliveries), contents(*[b"x\r\n"] * 3))
+    assert heard(ours).runs == [(3, Result("4.3.0", "mailbox writer ended unexpectedly"))]
+    ours.close()
+    assert os.waitpid(child, 0)[1] == 0
+    there = list(Path(os.fsdecode(place)).glob("u*/new/*"))
+    assert len(there) == (3 if when == "answer" else 0)
+
+
+@needs_root
+async def test_a_helper_that_is_killed_in_a_batch_defers_each_of_it_once(place, delivery):
+    ours, theirs = wire.pair()
+    os.set_inheritable(theirs.fileno(), True)
+    words = ["-m", "postroad.delivery.mailbox.helper", str(theirs.fileno()), "100", os.fsdecode(place)]
+    with subprocess.Popen([sys.executable, *words], pass_fds=[theirs.fileno()]) as program:
+        theirs.close()
+        writer = HelperWriter(ours, asyncio.get_running_loop())
+        one = delivery("u/", base=place, uid=5000, gid=5000)
+        assert (await ask(writer, one))[0].status == "2.0.0"
+        results = [[] for _ in range(300)]
+        for each in results:
+            writer.write(one, BODY, each.append)
+        while not any(results):
+            await asyncio.sleep(0)
+        program.kill()
+        while not all(results):
+            await asyncio.sleep(0.01)
+    assert {len(each) for each in results} == {1}
+    statuses = [each[0].status for each in results]
+    assert set(statuses) == {"2.0.0", "4.3.0"}
+    # What counts as delivered is there; of the rest, no more than the batch that was under way.
+    there = len(os.listdir(os.path.join(place, b"u/new"))) - 1
+    assert statuses.count("2.0.0") <= there <= statuses.count("2.0.0") + wire.BATCH
+    await writer.close()
+
+
+@needs_root
 def test_it_runs_as_a_program(place, delivery):
     ours, theirs = wire.pair()
     os.set_inheritable(theirs.fileno(), True)
     words = ["-m", "postroad.delivery.mailbox.helper", str(theirs.fileno()), "100", os.fsdecode(place)]
     with subprocess.Popen([sys.executable, *words], pass_fds=[theirs.fileno()]) as program:
         theirs.close()
-        request = wire.Request(9, delivery("u/", base=place, uid=5000, gid=5000), b"x\r\n", 3)
-        wire.send(ours, wire.encode(request))
-        answer = wire.decode_answer(wire.receive(ours)[0])
+        wire.send(ours, packet_of(9, delivery("u/", base=place, uid=5000, gid=5000)), contents(b"x\r\n"))
+        answer = heard(ours)
         ours.close()
         assert program.wait(10) == 0
-    assert (answer.number, answer.result.status) == (9, "2.0.0")
+    assert (answer.number, answer.runs[0][1].status) == (9, "2.0.0")

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from postroad.delivery.mailbox.text import from_line, head_of, lf_pieces
 from postroad.model.message import Text
+from postroad.proto.content import ContentReader
+from postroad.proto.options import BareNewline
 
 
 class Cut:
@@ -33,6 +35,20 @@ def test_lines_end_with_lf():
     assert whole(Text(b"a\r\n\r\nb\r\n")) == b"a\n\nb\n"
 
 
+@given(
+    st.lists(st.sampled_from([b"\r\n", b"\r", b"\n", b".", b"x", b"From "]), max_size=12),
+    st.lists(st.integers(0, 40), max_size=4),
+    st.sampled_from(BareNewline),
+    st.booleans(),
+    st.booleans(),
+)
+def test_what_the_wire_calls_plain_has_no_carriage_return_but_in_line_ends(words, cuts, mode, dots, replace):
+    reader = ContentReader(mode, dots=dots, replace_stray_cr=replace, line_limit=8)
+    pieces = Cut(b"".join(words) + b"\r\n.\r\n", cuts).pieces()
+    text = b"".join(reader.feed(piece) for piece in pieces)
+    assert not reader.plain or whole(Text(text, plain=True)) == whole(Text(text))
+
+
 def test_an_mbox_quotes_lines_that_begin_with_from_and_a_blank():
     text = Text(b"From me\r\nFromage\r\n\r\nFrom you\r\nsaid From x\r\nFrom \r\n")
     assert whole(text, quote_from=True) == b">From me\nFromage\n\n>From you\nsaid From x\n>From \n"
@@ -54,6 +70,11 @@ def test_the_fields_in_front_are_postfix_s():
         b"Return-Path: <a@example.net>\nX-Original-To: info@box.test\nDelivered-To: bob@box.test\n"
     )
     assert head_of("", "", "a b@box.test") == b'Return-Path: <>\nDelivered-To: "a b"@box.test\n'
+
+
+def test_addresses_are_written_as_they_are_or_quoted():
+    head = head_of("a\u00e9@example.net", "b@x", "b@x")
+    assert head == "Return-Path: <a\u00e9@example.net>\nX-Original-To: b@x\nDelivered-To: b@x\n".encode()
 
 
 def test_an_address_cannot_add_a_line():

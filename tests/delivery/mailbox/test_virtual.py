@@ -64,6 +64,14 @@ async def test_the_original_recipient_may_be_left_out(agent, job, run, writer):
     assert b"X-Original-To" not in writer.asked[0].head
 
 
+@pytest.mark.parametrize(
+    "uids", ["static:5000", "static:5000, inline:{bob@box.test=1}", "inline:{bob@box.test=5000}"]
+)
+async def test_an_owner_that_is_fixed_is_the_same_as_one_that_is_looked_up(agent, job, run, writer, uids):
+    await run(agent(virtual_uid_maps=uids, virtual_gid_maps="static:6000"), job("bob@box.test"))
+    assert (writer.asked[0].uid, writer.asked[0].gid) == (5000, 6000)
+
+
 async def test_an_unknown_user_bounces(agent, job, run, writer):
     (outcome,) = await run(agent(), job("Nobody@box.test"))
     assert (outcome.status, outcome.text) == ("5.1.1", 'unknown user: "nobody@box.test"')

@@ -11,15 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from postroad.base.clock import Clock
-from postroad.delivery.mailbox import maildir, mbox
+from postroad.delivery.mailbox import mbox
 from postroad.delivery.mailbox.folder import parts_of
+from postroad.delivery.mailbox.maildir import MaildirWriter
 from postroad.delivery.mailbox.request import Delivery, Result
+from postroad.delivery.mailbox.wire import BATCH
 from postroad.model.message import Content
 
 Then = Callable[[Result], None]
 
-#: Files, each with its directories, that are open at one time.
-BATCH = 64
 _MBOX_THREADS = 4
 
 
@@ -54,7 +54,7 @@ class DirectWriter:
     def __init__(self, clock: Clock, *, sleep: mbox.Sleep = time.sleep) -> None:
         self._clock = clock
         self._sleep = sleep
-        self._names = maildir.Names(clock)
+        self._maildir_writer = MaildirWriter(clock)  # the one thread's
         self._waiting: list[_Job] = []
         self._mailboxes: dict[tuple[bytes, bytes], deque[_Job]] = {}
         self._writing = False
@@ -90,7 +90,10 @@ class DirectWriter:
         future.add_done_callback(lambda done: self._end_batch(batch, done))
 
     def _write_batch(self, batch: list[_Job]) -> list[Result]:
-        return maildir.deliver_all([(job.delivery, job.content) for job in batch], self._names)
+        results = self._maildir_writer.deliver([(job.delivery, job.content) for job in batch])
+        if not self._waiting:  # nothing stays open while there is nothing to do
+            self._maildir_writer.close()
+        return results
 
     def _end_batch(self, batch: list[_Job], done: asyncio.Future[list[Result]]) -> None:
         error = done.exception()

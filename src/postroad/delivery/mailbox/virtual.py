@@ -60,6 +60,8 @@ class VirtualAgent:
         self._extensions = extensions_of(settings)
         self._base = base_of(settings)
         self._minimum_uid = settings[p.VIRTUAL_MINIMUM_UID]
+        self._fixed_uid = _fixed_id(self._uids, self._minimum_uid)
+        self._fixed_gid = _fixed_id(self._gids, 1)
         self._limit = settings[p.VIRTUAL_MAILBOX_LIMIT]
         self._host = settings[model.MYHOSTNAME]
         self._strict_owner = settings[p.STRICT_MAILBOX_OWNERSHIP]
@@ -112,10 +114,11 @@ class VirtualAgent:
             return self._misconfigured(
                 f"do not specify relative pathname: virtual_mailbox_base = {os.fsdecode(self._base)}"
             )
-        uid = await self._id(self._uids, user, "uid", "virtual_uid_maps", self._minimum_uid)
+        minimum = self._minimum_uid
+        uid = self._fixed_uid or await self._id(self._uids, user, "uid", "virtual_uid_maps", minimum)
         if isinstance(uid, Outcome):
             return uid
-        gid = await self._id(self._gids, user, "gid", "virtual_gid_maps", 1)
+        gid = self._fixed_gid or await self._id(self._gids, user, "gid", "virtual_gid_maps", 1)
         if isinstance(gid, Outcome):
             return gid
         original = recipient.original if self._keep_original else ""
@@ -143,12 +146,23 @@ class VirtualAgent:
         text = await self._find(maps, user)
         if text is None:
             return self._misconfigured(f"recipient {user}: not found in {parameter}")
-        if not (text.isascii() and text.isdigit() and least <= int(text) < 1 << 31):
-            return self._misconfigured(f"recipient {user}: bad {what} {text} in {parameter}")
-        return int(text)
+        number = _id_of(text, least)
+        return number or self._misconfigured(f"recipient {user}: bad {what} {text} in {parameter}")
 
     def _misconfigured(self, warning: str) -> Outcome:
         return self._outcome(Result("4.3.5", _MISCONFIGURED, (warning,)))
+
+
+def _id_of(text: str, least: int) -> int:
+    """Return a user or group ID, 0 for a text that is none or one below ``least``."""
+    return int(text) if text.isascii() and text.isdigit() and least <= int(text) < 1 << 31 else 0
+
+
+def _fixed_id(maps: Maps, least: int) -> int:
+    """Return the ID that ``static:`` gives whatever the key; 0 when it has to be looked up."""
+    if not maps.specs or not maps.now or not maps.specs[0].startswith("static:"):
+        return 0
+    return _id_of(maps.find_now("") or "", least)
 
 
 class _Errand:
