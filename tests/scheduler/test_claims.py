@@ -6,6 +6,7 @@ from postroad.base.clock import TestClock
 from postroad.base.errors import StoreUnavailable
 from postroad.base.log import ListSink, Log
 from postroad.model.message import Message
+from postroad.scheduler import claims as module
 from postroad.scheduler.claims import Claims
 
 
@@ -15,6 +16,7 @@ class World:
         self.room = room
         self.taken = []
         self.asked = []
+        self.fresh = []  # how many new messages come while each claim is made
         self.error = None
         self.sink = ListSink()
         self.claims = Claims(self, TestClock(), Log(self.sink), lambda: self.room, self.take)
@@ -22,6 +24,7 @@ class World:
 
     async def claim(self, *, now, most):
         self.asked.append(most)
+        self.claims.fresh = self.fresh.pop(0) if self.fresh else 0
         if self.error:
             raise self.error
         found, self.due = self.due[:most], self.due[most:]
@@ -82,3 +85,17 @@ async def test_nothing_is_taken_after_the_stop():
     w.claims.run()
     w.claims.go_on()
     assert not w.asked
+
+
+async def test_while_new_mail_comes_no_more_of_the_old_is_taken_than_came_of_the_new(monkeypatch):
+    monkeypatch.setattr(module, "_PAUSE", 0.02)
+    w = World(1000, 10_000)
+    w.fresh = [70, 0]
+    w.claims.fresh = 3
+    w.claims.run()
+    await asyncio.sleep(0)
+    assert w.asked == [10]
+    while len(w.taken) < 1000:
+        await asyncio.sleep(0.001)
+    assert w.asked[:4] == [10, 70, 200, 200]
+    w.claims.stop()

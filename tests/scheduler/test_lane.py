@@ -1,38 +1,50 @@
-from postroad.model.job import Attempt
-from postroad.model.message import Message, Recipient
+"""Lanes and flows."""
+
+import pytest
+
+from postroad.model.outcome import Outcome
 from postroad.scheduler.feedback import Law
-from postroad.scheduler.lane import Lane
+from postroad.scheduler.lane import Flow, Lane, flow_name
 
 
-def lane():
-    return Lane("example.org", Law(20, 5, lambda _w: 1, lambda _w: 1, 1))
+@pytest.mark.parametrize(
+    ("sender", "name"),
+    [
+        ("", "<>"),
+        ("ann@x", "ann@x"),
+        ("ann+tag@x", "ann@x"),
+        ("list-bounces+you=d.example@x", "list@x"),
+        ("list+you=d.example@x", "list@x"),
+        ("news-42-you=d.example@x", "news@x"),
+        ("prvs=0123abc=ann@x", "prvs@x"),
+        ("a-b@x", "a-b@x"),
+        ("+@x", "+@x"),
+        ("=+a@x", "=@x"),
+        ("ann@a+b", "ann@a+b"),
+        ("ann+tag", "ann+tag"),
+    ],
+)
+def test_addresses_made_of_one_name_one_flow(sender, name):
+    assert flow_name(sender) == name
 
 
-def attempt(sender, key=1):
-    return Attempt(Message(key, sender, [Recipient("x@example.org")], 0.0), 0.0, 0.0)
+def test_a_lane_is_open_while_its_window_has_a_place_and_it_does_not_rest():
+    lane = Lane("x", Law(20, 2, lambda _w: 1, lambda _w: 1, 1))
+    assert lane.is_open()
+    lane.busy = 2
+    assert not lane.is_open()
+    lane.busy, lane.not_before = 0, 5.0
+    assert not lane.is_open()
 
 
-def test_senders_take_turns_whatever_one_of_them_has_queued():
-    line = lane()
-    for key in range(5):
-        line.put(attempt("bulk@a", key), [])
-    line.put(attempt("ann@b", 9), [])
-    order = [line.take()[0].message.sender for _ in range(6)]
-    assert order == ["bulk@a", "ann@b", "bulk@a", "bulk@a", "bulk@a", "bulk@a"]
-    assert line.waiting == 0
+def test_a_lane_that_is_revived_has_its_first_window_again():
+    lane = Lane("x", Law(20, 2, lambda _w: 1, lambda _w: 1, 1))
+    lane.dead, lane.window.size = Outcome("4.4.1", "away"), 0
+    lane.revive()
+    assert lane.dead is None
+    assert lane.is_open()
 
 
-def test_the_jobs_of_one_sender_keep_their_order():
-    line = lane()
-    for key in range(3):
-        line.put(attempt("a@a", key), [])
-    assert [line.take()[0].message.key for _ in range(3)] == [0, 1, 2]
-
-
-def test_draining_gives_everything_that_waits():
-    line = lane()
-    line.put(attempt("a@a"), [])
-    line.put(attempt("b@b"), [])
-    assert len(line.drain()) == 2
-    assert not line.waiting
-    assert line.drain() == []
+def test_a_new_flow_has_nothing():
+    flow = Flow("ann@x")
+    assert (flow.name, flow.waiting, len(flow.ready)) == ("ann@x", 0, 0)

@@ -79,6 +79,7 @@ class FakeOutcomes:
 
 class FakeStore:
     def __init__(self):
+        self.messages = {}
         self.due = []
         self.claims = 0
         self.written = []
@@ -95,6 +96,9 @@ class FakeStore:
         self.claims += 1
         taken, self.due = self.due[:most], self.due[most:]
         return taken
+
+    async def find(self, keys):
+        return [self.messages[key] for key in keys if key in self.messages]
 
     def content(self, message):
         return Text(b"from the store\r\n")
@@ -130,6 +134,7 @@ class World:
             self.clock.now(),
             Text(b"x\r\n"),
         )
+        self.store.messages[key] = message
         self.scheduler.add(message)
         return message
 
@@ -271,6 +276,8 @@ async def test_thousands_of_jobs_that_report_at_once_do_not_recurse():
     w = World()
     w.agent.at_once = OK
     w.message(1, *(f"r{i}@example.org" for i in range(5000)))
+    while len(w.scheduler):
+        await asyncio.sleep(0)
     assert w.outcomes.finished == [1]
 
 
@@ -339,7 +346,7 @@ async def test_a_rate_delay_means_one_delivery_at_a_time_and_a_pause():
     assert not w.agent.jobs
     w.clock.advance(11)
     lane = w.lanes.lanes["example.org"]
-    w.scheduler._rested(w.lanes, lane)
+    w.scheduler._jobs._rested(w.lanes, lane)
     assert len(w.agent.jobs) == 1
 
 
@@ -397,18 +404,29 @@ async def test_a_success_revives_a_site_that_another_delivery_found_dead():
     assert len(w.agent.jobs) == 1
 
 
-async def test_more_than_can_be_active_is_put_back_and_claimed_later():
+async def test_more_than_can_be_active_waits_without_its_content_and_is_called_back():
+    w = World(qmgr_message_active_limit="1")
+    first, second, third = w.message(1), w.message(2), w.message(3)
+    assert len(w.scheduler) == 1
+    assert (first.content is None, second.content, third.content) == (False, None, None)
+    for message in (first, second, third):
+        assert [job.message.key for job, _ in w.agent.jobs] == [message.key]
+        w.agent.answer(OK)
+        await asyncio.sleep(0.01)
+    assert w.outcomes.finished == [1, 2, 3]
+    assert not w.store.settled
+    await w.scheduler.drain(0.1)
+
+
+async def test_what_waited_beyond_the_limit_and_is_held_by_now_gives_its_lease_back():
     w = World(qmgr_message_active_limit="1")
     w.message(1)
-    second = w.message(2)
-    assert [s.message for s in w.store.settled] == [second]
-    assert second.content is None
-    assert len(w.scheduler) == 1
-    w.store.due = [second]
+    held = w.message(2)
+    held.held = True
     w.agent.answer(OK)
     await asyncio.sleep(0.01)
-    assert [job.message for job, _ in w.agent.jobs] == [second]
-    w.agent.answer(OK)
+    assert [s.message for s in w.store.settled] == [held]
+    assert not w.agent.jobs
     await w.scheduler.drain(0.1)
 
 
@@ -471,5 +489,5 @@ async def test_the_pause_of_a_rate_delay_begins_when_the_delivery_has_ended():
     w.clock.advance(20)
     w.agent.answer(OK)
     assert not w.agent.jobs
-    w.scheduler._rested(w.lanes, w.lanes.lanes["example.org"])  # a timer that is early by our clock
+    w.scheduler._jobs._rested(w.lanes, w.lanes.lanes["example.org"])  # a timer that is early by our clock
     assert len(w.agent.jobs) == 1

@@ -9,15 +9,19 @@ from postroad.base import tasks
 from postroad.base.clock import Clock
 from postroad.base.log import Log
 from postroad.model.message import Message
-from postroad.model.ports import Settlement, Store
+from postroad.model.ports import Store
 
 _MOST = 200  # messages leased at a time
+_LEAST = 10
+_PAUSE = 0.05  # seconds
 
 
 class Claims:
     """Queue runs, every ``run_delay`` seconds and when asked for.
 
-    ``room()`` says how many messages may be taken, ``take(message)`` gets each.
+    ``room()`` says how many messages may be taken, ``take(message)`` gets each.  While new mail comes
+    (``fresh`` counts it), a run takes only as many of the old as came of the new: much that is due at one
+    time must not keep new mail waiting.
     """
 
     def __init__(self, store: Store, clock: Clock, log: Log, room: Callable[[], int], take: Callable[[Message], None]) -> None:  # fmt: skip  # noqa: E501
@@ -31,6 +35,7 @@ class Claims:
         self._claiming = False
         self._stopped = False
         self.wanted = False  # there may be more to take than there was room for
+        self.fresh = 0
 
     def run(self) -> None:
         """Begin a queue run, and plan the next."""
@@ -46,12 +51,6 @@ class Claims:
         if self.wanted and not self._claiming:
             self._claim()
 
-    def put_back(self, message: Message) -> None:
-        """Leave a message to a later claim: more is accepted than can be delivered."""
-        message.content = None
-        self.wanted = True
-        self._store.settle(Settlement(message, message.arrival), _written)
-
     def stop(self) -> None:
         """Take nothing more."""
         self._stopped = True
@@ -66,7 +65,9 @@ class Claims:
             self.wanted = True
             return
         self._claiming, self.wanted = True, False
-        tasks.start(self._store.claim(now=self._clock.now(), most=min(room, _MOST)), self._claimed)
+        most = max(self.fresh, _LEAST) if self.fresh else _MOST
+        self.fresh = 0
+        tasks.start(self._store.claim(now=self._clock.now(), most=min(room, most, _MOST)), self._claimed)
 
     def _claimed(self, messages: list[Message] | None, error: BaseException | None) -> None:
         self._claiming = False
@@ -78,8 +79,9 @@ class Claims:
         if messages or self.wanted:
             self.wanted = True  # there may be more; go on as soon as there is room
             if self._room() > 0:
-                asyncio.get_running_loop().call_soon(self._claim)
+                self._claiming = True
+                asyncio.get_running_loop().call_later(_PAUSE if self.fresh else 0, self._claim_more)
 
-
-def _written(_error: BaseException | None) -> None:
-    """Nobody waits for a message that was put back: the next claim will tell."""
+    def _claim_more(self) -> None:
+        self._claiming = False
+        self._claim()

@@ -1,32 +1,50 @@
-"""A lane: the jobs that wait for one destination of one transport, fair between senders."""
+"""Lanes and flows: what waits for one destination, and what waits of one sender."""
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Sequence
 
 from postroad.model.job import Attempt
 from postroad.model.message import Recipient
 from postroad.model.outcome import Outcome
+from postroad.scheduler.backlog import Backlog
 from postroad.scheduler.feedback import Law, Window
 
 Waiting = tuple[Attempt, Sequence[Recipient]]
 
 
-class Lane:
-    """Jobs for one destination.  Senders take turns, so that one who sends much delays nobody.
+class Flow:
+    """One sender's mail of one transport.  Flows take turns; so do the lanes of a flow.
 
-    ``dead`` is the outcome that made the destination dead, until the steady time ``dead_until``.
+    ``ready`` are its lanes that may begin a job, ``waiting`` is how many jobs of it wait in all lanes.
+    """
+
+    __slots__ = ("name", "ready", "waiting")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.ready: deque[Lane] = deque()  # a flow is in its transport's round while this is not empty
+        self.waiting = 0
+
+
+class Lane:
+    """One destination of one transport: a line of jobs for each flow.
+
+    ``blocked`` are the flows that wait for a place in the window.  ``dead`` is the outcome that made the
+    destination dead, until the steady time ``dead_until``.  ``parked`` are the backlogs of senders who
+    have too much here, and under an empty name that of all others when the lane as a whole has.
     """
 
     __slots__ = (
+        "blocked",
         "busy",
         "dead",
         "dead_until",
+        "lines",
         "nexthop",
         "not_before",
-        "ready",
-        "senders",
+        "parked",
         "waiting",
         "window",
     )
@@ -34,56 +52,34 @@ class Lane:
     def __init__(self, nexthop: str, law: Law) -> None:
         self.nexthop = nexthop
         self.window = Window(law)
-        self.senders: OrderedDict[str, deque[Waiting]] = OrderedDict()
+        self.lines: dict[Flow, deque[Waiting]] = {}
+        self.blocked: deque[Flow] = deque()
+        self.parked: dict[str, Backlog] = {}
         self.waiting = 0
         self.busy = 0
-        self.ready = False  # in the transport's round
-        self.not_before = 0.0  # steady clock: destination_rate_delay
+        self.not_before = 0.0  # steady clock: it rests (destination_rate_delay); 0 when it does not
         self.dead: Outcome | None = None
         self.dead_until = 0.0
 
-    def put(self, attempt: Attempt, recipients: Sequence[Recipient]) -> None:
-        """Add a job at the end of its sender's line."""
-        sender = attempt.message.sender
-        line = self.senders.get(sender)
-        if line is None:
-            line = self.senders[sender] = deque()
-        line.append((attempt, recipients))
-        self.waiting += 1
-
-    def take(self) -> Waiting:
-        """Remove and return the next job; the sender goes to the end of the round."""
-        sender, line = next(iter(self.senders.items()))
-        job = line.popleft()
-        if line:
-            self.senders.move_to_end(sender)
-        else:
-            del self.senders[sender]
-        self.waiting -= 1
-        return job
-
-    def sift(self) -> list[Waiting]:
-        """Remove and return the jobs whose attempts are interrupted."""
-        gone: list[Waiting] = []
-        for sender, line in list(self.senders.items()):
-            out = [job for job in line if job[0].interrupted]
-            if not out:
-                continue
-            gone += out
-            self.senders[sender] = deque(job for job in line if not job[0].interrupted)
-            if not self.senders[sender]:
-                del self.senders[sender]
-        self.waiting -= len(gone)
-        return gone
+    def is_open(self) -> bool:
+        """Return whether a job may begin, as far as the destination is concerned."""
+        return self.busy < self.window.size and not self.not_before
 
     def revive(self) -> None:
         """Use the destination again."""
         self.dead = None
         self.window.revive()
 
-    def drain(self) -> list[Waiting]:
-        """Remove and return everything that waits."""
-        jobs = [job for line in self.senders.values() for job in line]
-        self.senders.clear()
-        self.waiting = 0
-        return jobs
+
+def flow_name(sender: str) -> str:
+    """Return the name of the flow of a sender: its many addresses, ``me+tag@d``, are one.
+
+    So are those that a mailing list makes, one for each recipient (VERP: ``list-bounces+you=d@d``, or
+    ``list-you=d@d``), so that a list does not count as thousands of senders.
+    """
+    if "+" not in sender and "=" not in sender:
+        return sender or "<>"
+    local, _at, domain = sender.rpartition("@")
+    marks = "+-=" if "=" in local else "+"
+    ends = [at for at in map(local.find, marks) if at > 0]
+    return f"{local[: min(ends)]}@{domain}" if ends else sender

@@ -1,8 +1,9 @@
 """The scheduler: what is due becomes jobs, and every message that has had its attempt is settled.
 
 It knows nothing of addresses, protocols or databases.  In memory is only what is being delivered
-(at most ``qmgr_message_active_limit``); what waits for another attempt is in the store.  The cost
-of a message does not depend on how many wait.
+(at most ``qmgr_message_active_limit``); what waits for another attempt is in the store, and of mail
+that has to wait for its first the ids are kept (``backlog``).  The cost of a message does not depend on
+how many wait.
 """
 
 from __future__ import annotations
@@ -16,16 +17,20 @@ from postroad.base.clock import Clock
 from postroad.base.log import Event, Log
 from postroad.base.params import Settings
 from postroad.mail.address import split, split_extension
-from postroad.model.job import Attempt, Job
-from postroad.model.message import Message, Recipient, Text
+from postroad.model.job import Attempt
+from postroad.model.message import Message, Recipient
 from postroad.model.outcome import Outcome
 from postroad.model.params import MINIMAL_BACKOFF_TIME, QUEUE_RUN_DELAY, RECIPIENT_DELIMITER
 from postroad.model.ports import Outcomes, Router, Store
 from postroad.model.route import Route
+from postroad.scheduler.backlog import Backlog
 from postroad.scheduler.claims import Claims
+from postroad.scheduler.jobs import Jobs
 from postroad.scheduler.lane import Lane
 from postroad.scheduler.params import ACTIVE_LIMIT, DEFAULT_FILTER_NEXTHOP, DEFER_TRANSPORTS
-from postroad.scheduler.refusals import SILENT, suspended, unroutable
+from postroad.scheduler.places import Places, filter_places, routed_places
+from postroad.scheduler.recall import Recall
+from postroad.scheduler.refusals import unroutable
 from postroad.scheduler.transport import TransportLanes
 
 ACTIVE = Event("qmgr", "%s: from=<%s>, size=%d, nrcpt=%d (queue active)", "A message is being delivered.")
@@ -33,7 +38,7 @@ MEMORY_LIMIT = 64 << 20  # bytes of contents kept in memory; beyond, they are re
 
 
 class Scheduler:
-    """Takes accepted messages, claims deferred ones, and hands jobs to agents."""
+    """Takes accepted messages, claims deferred ones, and has jobs handed to agents."""
 
     def __init__(
         self,
@@ -51,7 +56,16 @@ class Scheduler:
         self._clock = clock
         self._active: dict[int, Attempt] = {}
         self._memory = 0
-        self._claims = Claims(store, clock, log, self._room, self.add)
+        self._crowded = False  # somebody waits for room
+        self._overflow = Backlog()  # there was no room even to find out where these go
+        self._left_out: dict[
+            int, tuple[Backlog, int]
+        ] = {}  # messages that have to wait; for how many recipients
+        self._claims = Claims(store, clock, log, self._room, self._enter)
+        self._recall = Recall(store, log, self._room, self._enter_again, self._entered_again)
+        self._jobs = Jobs(
+            store, log, clock, room=self._room, ended=self._one_done, call_back=self._recall.ask
+        )
         self._stopping = False
         self._idle: asyncio.Event | None = None
         self.transports: dict[str, TransportLanes] = {}
@@ -61,12 +75,12 @@ class Scheduler:
         """Obey these from now on.  ``transports`` of a name that is known must be the same object."""
         former, self.transports = self.transports, dict(transports)
         self._router = router
-        self._outcomes = outcomes
+        self._outcomes = self._jobs.outcomes = outcomes
         self._limit = settings[ACTIVE_LIMIT]
         suspended = settings[DEFER_TRANSPORTS]
         self._suspended = frozenset(suspended)
         self._filter_nexthop = settings[DEFAULT_FILTER_NEXTHOP]
-        self._dead_time = settings[MINIMAL_BACKOFF_TIME]
+        self._jobs.dead_time = settings[MINIMAL_BACKOFF_TIME]
         self._claims.run_delay = settings[QUEUE_RUN_DELAY]
         self._delimiter = settings[RECIPIENT_DELIMITER]
         for name, lanes in former.items():
@@ -76,9 +90,11 @@ class Scheduler:
     def _place_again(self, transport: TransportLanes) -> None:
         """Defer what waits for a transport that is gone, or suspended: nothing would ever take it."""
         for lane in list(transport.lanes.values()):
-            for attempt, recipients in lane.drain():
+            for attempt, recipients in transport.drain(lane):
                 self._place(attempt, transport.name, lane.nexthop, recipients)
                 self._one_done(attempt)
+            self._jobs.give_up(lane.parked)
+        self._jobs.give_up(transport.parked)
 
     # --- what comes in
 
@@ -87,19 +103,36 @@ class Scheduler:
         self._claims.run()
 
     def _room(self) -> int:
-        return self._limit - len(self._active)
+        room = self._limit - len(self._active)
+        if room <= 0:
+            self._crowded = True
+        return room
 
     def add(self, message: Message) -> None:
-        """Deliver a message that was just accepted, or claimed, and is leased to us."""
-        if message.key in self._active:
-            return
-        if self._stopping or message.held:
+        """Deliver a message that was just accepted and is leased to us."""
+        self._claims.fresh += 1
+        self._enter(message)
+
+    def _enter_again(self, message: Message, backlog: Backlog) -> None:
+        """Deliver a message that had to wait, and not there again."""
+        self._jobs.recalled[message.key] = backlog
+        self._enter(message)
+
+    def _entered_again(self, backlog: Backlog) -> None:
+        """Go on with a backlog, unless it can wait for the next report."""
+        if backlog and (backlog is self._overflow or backlog is self._jobs.given_up):
+            self._recall.ask(backlog)
+        else:
+            self._jobs.call_back_all(self.transports.values())
+
+    def _enter(self, message: Message) -> None:
+        if message.key in self._active or self._stopping or message.held:
             return  # the lease goes back when the store closes
         if self._room() <= 0:
-            self._claims.put_back(message)
+            self._overflow.put(message.key)
+            message.content = None
             return
-        wall = self._clock.now()
-        attempt = Attempt(message, self._clock.steady(), wall)
+        attempt = Attempt(message, self._clock.steady(), self._clock.now())
         self._active[message.key] = attempt
         content = message.content
         if content is not None and content.data is not None:
@@ -109,77 +142,60 @@ class Scheduler:
                 message.content = None
         recipients = message.open_recipients()
         message.attempts += 1
-        self._log.emit(ACTIVE, message.id, message.sender, message.size, len(recipients))
-        if message.attributes.get("expired"):
-            attempt.pending = 1
+        if not self._jobs.recalled or message.key not in self._jobs.recalled:
+            self._log.emit(ACTIVE, message.id, message.sender, message.size, len(recipients))
+        self._lay_out(attempt, recipients)
+
+    def _lay_out(self, attempt: Attempt, recipients: Sequence[Recipient]) -> None:
+        """Find out where the recipients go, and have them brought there."""
+        attempt.pending = 1  # so that it is not finished while it is being laid out
+        message = attempt.message
+        attributes = message.attributes
+        if "expired" in attributes:
             self._abandon(attempt, recipients)
-            return
-        if "content_filter" in message.attributes:
-            self._filter(attempt, recipients, message.attributes["content_filter"])
-            return
-        if len(recipients) == 1:
-            route = self._router.remembered(recipients[0].address)
+        elif "content_filter" in attributes:
+            places = filter_places(attributes["content_filter"], self._filter_nexthop, recipients)
+            self._all_routed(attempt, len(recipients), places, None)
+        elif len(recipients) == 1:
+            address = recipients[0].address
+            route = self._router.remembered(address)
             if route is not None:
-                self._routed(attempt, recipients, route, None)
-                return
-            tasks.start(
-                self._router.route(recipients[0].address, message.sender),
-                lambda route, error: self._routed(attempt, recipients, route, error),
-            )
+                self._place(attempt, route.transport, route.nexthop, recipients)
+                self._laid_out(attempt, 1)
+            else:
+                then = partial(self._routed, attempt, recipients)
+                tasks.start(self._router.route(address, message.sender), then)
         else:
-            tasks.start(
-                self._route_all(attempt, recipients), lambda _none, error: self._all_routed(attempt, error)
-            )
+            places_then = partial(self._all_routed, attempt, len(recipients))
+            refuse = partial(self._refuse_unroutable, attempt)
+            tasks.start(routed_places(self._router, message.sender, recipients, refuse), places_then)
 
     def _abandon(self, attempt: Attempt, recipients: Sequence[Recipient]) -> None:
         """Return a message that an operator has expired: no attempt is made."""
         for recipient in recipients:
             outcome = Outcome("4.7.0", recipient.reason or "message was expired by force", "none")
-            self._refuse(attempt, [recipient], "retry", "", outcome)
+            self._jobs.refuse(attempt, [recipient], "retry", "", outcome)
         self._one_done(attempt)
 
     # --- routing
 
     def _routed(self, attempt: Attempt, recipients: Sequence[Recipient], route: Route | None, error: BaseException | None) -> None:  # fmt: skip  # noqa: E501
-        attempt.pending += 1  # so that it is not finished while it is being laid out
         if route is None:
-            self._refuse(attempt, recipients, "error", "", unroutable(error))
+            self._refuse_unroutable(attempt, recipients[0], error)
         else:
             self._place(attempt, route.transport, route.nexthop, recipients)
-        self._one_done(attempt)
+        self._laid_out(attempt, 1)
 
-    def _filter(self, attempt: Attempt, recipients: Sequence[Recipient], place: str) -> None:
-        """Hand a message to its content filter, ``transport:nexthop``, whatever the router would say.
+    def _refuse_unroutable(self, attempt: Attempt, recipient: Recipient, error: BaseException | None) -> None:
+        self._jobs.refuse(attempt, [recipient], "error", "", unroutable(error))
 
-        Without a next hop it is default_filter_nexthop, or each recipient's domain.
-        """
-        attempt.pending += 1
-        transport, _, nexthop = place.partition(":")
-        nexthop = nexthop or self._filter_nexthop
-        groups: dict[str, list[Recipient]] = {}
-        for recipient in recipients:
-            groups.setdefault(nexthop or recipient.address.rpartition("@")[2].lower(), []).append(recipient)
-        for each, group in groups.items():
-            self._place(attempt, transport, each, group)
-        self._one_done(attempt)
-
-    async def _route_all(self, attempt: Attempt, recipients: Sequence[Recipient]) -> None:
-        attempt.pending += 1
-        places: dict[tuple[str, str], list[Recipient]] = {}
-        for recipient in recipients:
-            try:
-                route = await self._router.route(recipient.address, attempt.message.sender)
-            except Exception as error:  # noqa: BLE001 - any failure to look defers this recipient alone
-                self._refuse(attempt, [recipient], "error", "", unroutable(error))
-                continue
-            places.setdefault((route.transport, route.nexthop), []).append(recipient)
-        for (transport, nexthop), group in places.items():
-            self._place(attempt, transport, nexthop, group)
-
-    def _all_routed(self, attempt: Attempt, error: BaseException | None) -> None:
-        if error is not None:
+    def _all_routed(self, attempt: Attempt, total: int, places: Places | None, error: BaseException | None) -> None:  # fmt: skip  # noqa: E501
+        if places is None:
             self._log.error("qmgr", f"{attempt.message.id}: routing failed: {error!r}")
-        self._one_done(attempt)
+        else:
+            for (transport, nexthop), group in places.items():
+                self._place(attempt, transport, nexthop, group)
+        self._laid_out(attempt, total)
 
     def _place(self, attempt: Attempt, name: str, nexthop: str, recipients: Sequence[Recipient]) -> None:
         if self._stopping or attempt.interrupted:
@@ -188,12 +204,12 @@ class Scheduler:
         transport = self.transports.get(name)
         if transport is None:
             self._log.warning("qmgr", f"connect to transport private/{name}: no such service in master.cf")
-            self._refuse(
-                attempt, recipients, "error", nexthop, Outcome("4.3.0", "mail transport unavailable")
-            )
+            outcome = Outcome("4.3.0", "mail transport unavailable")
+            self._jobs.refuse(attempt, recipients, "error", nexthop, outcome)
             return
         if name in self._suspended:
-            self._refuse(attempt, recipients, "retry", nexthop, Outcome("4.3.2", "deferred transport"))
+            outcome = Outcome("4.3.2", "deferred transport")
+            self._jobs.refuse(attempt, recipients, "retry", nexthop, outcome)
             return
         now = self._clock.steady()
         if transport.recipient_limit == 1:
@@ -204,24 +220,13 @@ class Scheduler:
         else:
             self._put(transport, transport.lane(nexthop, now), attempt, recipients, now)
         if transport.round:
-            self._dispatch(transport)
+            self._jobs.dispatch(transport)
 
     def _put(self, transport: TransportLanes, lane: Lane, attempt: Attempt, recipients: Sequence[Recipient], now: float) -> None:  # fmt: skip  # noqa: E501
-        if transport.is_free(lane, now) and transport.carries_at_once(recipients):
-            # As if it were put into the lane and dispatched: nobody waits whose turn is before.
-            attempt.pending += 1
-            transport.dispatching = True
-            try:
-                self._begin(transport, lane, attempt, recipients, now)
-            finally:
-                transport.dispatching = False
-            return
-        if lane.dead is not None:
-            if lane.dead_until > now:
-                self._refuse(attempt, recipients, "retry", lane.nexthop, suspended(lane.dead))
-                return
-            lane.revive()
-        transport.put(lane, attempt, recipients)
+        backlog = self._jobs.put(transport, lane, attempt, recipients, now)
+        if backlog is not None:
+            _former, count = self._left_out.get(attempt.message.key, (backlog, 0))
+            self._left_out[attempt.message.key] = backlog, count + len(recipients)
 
     def _lane_name(self, address: str, nexthop: str) -> str:
         """Return the name of a recipient's lane: all its extensions share it."""
@@ -230,122 +235,55 @@ class Scheduler:
             local, _extension = split_extension(local, self._delimiter)
         return f"{local}@{nexthop}"
 
-    def _refuse(self, attempt: Attempt, recipients: Sequence[Recipient], name: str, nexthop: str, outcome: Outcome) -> None:  # fmt: skip  # noqa: E501
-        """Give recipients an outcome without asking an agent."""
-        job = Job(attempt.message, recipients, name, nexthop, _NOTHING)
-        job.attempt = attempt
-        job.begun = self._clock.steady()
-        job.all(outcome)
-        self._outcomes.report(job)
+    # --- the end of an attempt
 
-    # --- jobs
+    def _laid_out(self, attempt: Attempt, total: int) -> None:
+        """All recipients are where they have to be.  Let a message wait that had no place anywhere.
 
-    def _dispatch(self, transport: TransportLanes) -> None:
-        """Begin every job that may begin.  An agent that reports at once does not recurse."""
-        if transport.dispatching:
-            return
-        transport.dispatching = True
-        try:
-            while transport.has_room:
-                now = self._clock.steady()
-                lane = transport.next_lane(now)
-                if lane is None:
-                    return
-                attempt, recipients = lane.take()
-                self._begin(transport, lane, attempt, recipients, now)
-        finally:
-            transport.dispatching = False
-
-    def _begin(self, transport: TransportLanes, lane: Lane, attempt: Attempt, recipients: Sequence[Recipient], now: float) -> None:  # fmt: skip  # noqa: E501
-        message = attempt.message
-        content = message.content
-        job = Job(
-            message, recipients, transport.name, lane.nexthop, content if content is not None else _NOTHING
-        )
-        job.attempt = attempt
-        job.begun = now
-        lane.busy += 1
-        transport.active += 1
-        if lane.waiting:
-            transport.wake(lane)
-        # The agent may change where the job says it goes (best_mx_transport); the lane is this one.
-        reported = partial(self._reported, transport, lane)
-        try:
-            if content is None:
-                job.content = self._store.content(message)
-            transport.agent.deliver(job, reported)
-        except Exception as error:  # noqa: BLE001 - a defect in an agent must not lose mail
-            self._log.error("qmgr", f"{message.id}: transport {transport.name} failed: {error!r}")
-            job.all(Outcome("4.3.0", "unknown mail transport error"))
-            reported(job)
-
-    def _rest(self, transport: TransportLanes, lane: Lane) -> None:
-        """Begin destination_rate_delay: it is between the end of a delivery and the next."""
-        lane.not_before = self._clock.steady() + transport.rate_delay
-        asyncio.get_running_loop().call_later(transport.rate_delay, self._rested, transport, lane)
-
-    def _rested(self, transport: TransportLanes, lane: Lane) -> None:
-        lane.not_before = 0.0  # the loop's timers may be a little early by our clock
-        transport.wake(lane)
-        self._dispatch(transport)
-
-    def _reported(self, transport: TransportLanes, lane: Lane, job: Job) -> None:
-        """An agent has done what it could: every recipient gets exactly one outcome."""
-        attempt = job.attempt
-        if attempt is None:
-            return  # it has reported already
-        if None in job.outcomes:
-            job.all(SILENT)
-        transport.active -= 1
-        lane.busy -= 1
-        if job.site_failure is None:
-            if lane.dead is None:
-                lane.window.success(lane.busy + 1)
-            else:
-                lane.revive()
-        elif lane.window.failure() and lane.dead is None:
-            self._declare_dead(lane, job.site_failure)
-        if transport.rate_delay:
-            self._rest(transport, lane)
-        if lane.waiting:
-            transport.wake(lane)
-        self._outcomes.report(job)
-        job.attempt = None
-        if job.new_messages:
-            attempt.new_messages += job.new_messages
-        if attempt.pending > 1 and not attempt.new_messages and not attempt.succeeded and not attempt.failed:
-            # Others of its recipients may take long.  What still has to be queued with the settlement
-            # (forwards, notices) keeps its recipients open until then.
-            self._store.progress(attempt.message)
+        Where some recipients had a place, it is settled after them, and tried for the others at once.
+        """
+        if self._left_out:
+            message = attempt.message
+            backlog, count = self._left_out.pop(message.key, (None, 0))
+            if backlog is not None and count == total:
+                backlog.put(message.key)
+                self._forget(message)
+                message.content = None
+                return
+            if backlog is not None:
+                attempt.interrupted = True
         self._one_done(attempt)
-        if transport.round:
-            self._dispatch(transport)
-
-    def _declare_dead(self, lane: Lane, outcome: Outcome) -> None:
-        lane.dead = outcome
-        lane.dead_until = self._clock.steady() + self._dead_time
-        refusal = suspended(outcome)
-        for attempt, recipients in lane.drain():
-            self._refuse(attempt, recipients, "retry", lane.nexthop, refusal)
-            self._one_done(attempt)
 
     def _one_done(self, attempt: Attempt) -> None:
         attempt.pending -= 1
-        if attempt.pending == 0:
+        if not attempt.pending:
             self._outcomes.finish(attempt, partial(self._finished, attempt))
 
-    def _finished(self, attempt: Attempt, notices: Sequence[Message]) -> None:
-        message = attempt.message
+    def _forget(self, message: Message) -> None:
         self._active.pop(message.key, None)
         content = message.content
         if content is not None and content.data is not None:
             self._memory -= content.size
+        if self._jobs.recalled:
+            self._jobs.recalled.pop(message.key, None)
+
+    def _finished(self, attempt: Attempt, notices: Sequence[Message]) -> None:
+        self._forget(attempt.message)
         for notice in notices:
             self.add(notice)
-        if len(self._active) <= self._limit // 2:
-            self._claims.go_on()
+        if attempt.interrupted:
+            self._claims.wanted = self._crowded = True  # it is due now
+        if self._crowded and self._limit - len(self._active) > self._limit // 16:
+            self._make_use_of_room()
         if self._idle is not None and not self._active:
             self._idle.set()
+
+    def _make_use_of_room(self) -> None:
+        self._crowded = False
+        if self._overflow:
+            self._recall.ask(self._overflow)
+        self._recall.go_on()
+        self._claims.go_on()
 
     def flush(self) -> None:
         """Look through the queue now, and give dead destinations another chance."""
@@ -369,16 +307,18 @@ class Scheduler:
         for transport in self.transports.values():
             for lane in list(transport.lanes.values()):
                 if lane.waiting:
-                    for attempt, _recipients in lane.sift():
+                    for attempt, _recipients in transport.drain(lane, interrupted=True):
                         self._one_done(attempt)
+        self._jobs.call_back_all(self.transports.values())
 
     async def drain(self, seconds: float) -> None:
         """Begin nothing new, and wait until jobs under way have ended, at most ``seconds``."""
         self._stopping = True
         self._claims.stop()
+        self._recall.stop()
         for transport in self.transports.values():
             for lane in list(transport.lanes.values()):
-                for attempt, _recipients in lane.drain():
+                for attempt, _recipients in transport.drain(lane):
                     attempt.interrupted = True
                     self._one_done(attempt)
         if self._active:
@@ -390,6 +330,3 @@ class Scheduler:
                 self._log.warning(
                     "qmgr", f"stopped with {len(self._active)} deliveries under way; they will be tried again"
                 )
-
-
-_NOTHING = Text(b"")  # stands for a content that is not needed

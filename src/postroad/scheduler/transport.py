@@ -1,16 +1,23 @@
-"""One transport: its agent, its limits, and a round of destinations that have something to send."""
+"""One transport: its agent, its limits, and a round of senders that have something to send.
+
+Senders take turns, in each lane and in the transport, so that one who sends much delays nobody.  Nor
+does what waits fill the memory: who has more than a part of the room that is left has the rest parked.
+The parts are of what is left, so that however many have much, there is always room for who has little.
+Every step costs the same however much waits.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from postroad.base.params import Settings
 from postroad.model.job import Attempt
 from postroad.model.message import Recipient
 from postroad.model.ports import Agent
+from postroad.scheduler.backlog import Backlog
 from postroad.scheduler.feedback import Law, parse_feedback
-from postroad.scheduler.lane import Lane
+from postroad.scheduler.lane import Flow, Lane, Waiting
 from postroad.scheduler.params import (
     COHORTS,
     CONCURRENCY,
@@ -22,6 +29,7 @@ from postroad.scheduler.params import (
 )
 
 _IDLE_LANES = 5000  # lanes kept for what they have learnt; beyond, idle ones are forgotten
+_FEW = 100  # jobs that wait; with fewer, parked mail is called back
 
 
 class TransportLanes:
@@ -37,7 +45,10 @@ class TransportLanes:
     ) -> None:
         self.name = name
         self.lanes: dict[str, Lane] = {}
-        self.round: deque[Lane] = deque()  # lanes with work that may begin
+        self.flows: dict[str, Flow] = {}
+        self.round: deque[Flow] = deque()  # flows with work that may begin
+        self.parked: dict[str, Backlog] = {}  # as in a lane
+        self.waiting = 0
         self.active = 0
         self.dispatching = False  # its jobs are being begun: one that is reported at once waits
         self._most = _IDLE_LANES
@@ -72,32 +83,104 @@ class TransportLanes:
             lane = self.lanes[key] = Lane(nexthop, self.law)
         return lane
 
-    def put(self, lane: Lane, attempt: Attempt, recipients: Sequence[Recipient]) -> None:
-        """Queue the recipients of one message for a destination, in jobs of recipient_limit."""
-        most = self.recipient_limit
-        if most and len(recipients) > most:
-            for at in range(0, len(recipients), most):
-                lane.put(attempt, recipients[at : at + most])
-                attempt.pending += 1
+    # --- jobs that wait
+
+    def put(self, lane: Lane, name: str, attempt: Attempt, recipients: Sequence[Recipient]) -> None:
+        """Queue the recipients of one message in a flow of a lane, in jobs of recipient_limit."""
+        flow = self.flows.get(name)
+        if flow is None:
+            flow = self.flows[name] = Flow(name)
+        line = lane.lines.get(flow)
+        if line is None:
+            line = lane.lines[flow] = deque()
+            self._enlist(flow, lane)
+        most = self.recipient_limit or len(recipients)
+        jobs = 0
+        for at in range(0, len(recipients), most):
+            line.append((attempt, recipients[at : at + most]))
+            jobs += 1
+        attempt.pending += jobs
+        self._count(lane, flow, jobs)
+
+    def _enlist(self, flow: Flow, lane: Lane) -> None:
+        """Give a lane of a flow its turns, now or when the lane has a place."""
+        if lane.is_open():
+            self._make_ready(flow, lane)
         else:
-            lane.put(attempt, recipients)
-            attempt.pending += 1
-        self.wake(lane)
+            lane.blocked.append(flow)
+
+    def _make_ready(self, flow: Flow, lane: Lane) -> None:
+        if not flow.ready:
+            self.round.append(flow)
+        flow.ready.append(lane)
+
+    def _count(self, lane: Lane, flow: Flow, jobs: int) -> None:
+        lane.waiting += jobs
+        flow.waiting += jobs
+        self.waiting += jobs
 
     def wake(self, lane: Lane) -> None:
-        """Let the lane take part in the round, if it may begin a job."""
-        if not lane.ready and lane.waiting and lane.busy < lane.window.size:
-            lane.ready = True
-            self.round.append(lane)
+        """Let flows have the places that a lane has now."""
+        places = lane.window.size - lane.busy
+        while places > 0 and lane.blocked and not lane.not_before:
+            flow = lane.blocked.popleft()
+            if flow in lane.lines:
+                self._make_ready(flow, lane)
+                places -= 1
 
-    def is_free(self, lane: Lane, now: float) -> bool:
+    def take(self) -> tuple[Lane, Waiting] | None:
+        """Remove and return a job that may begin now: senders take turns.  None when there is none."""
+        while self.round:
+            flow = self.round.popleft()
+            lane = flow.ready.popleft()
+            if flow.ready:
+                self.round.append(flow)
+            line = lane.lines.get(flow)
+            if line is None:
+                self._drop_idle(flow)
+            elif not lane.is_open():
+                lane.blocked.append(flow)
+            else:
+                job = line.popleft()
+                self._count(lane, flow, -1)
+                if line:
+                    self._make_ready(flow, lane)  # whether the lane has another place is seen at its turn
+                else:
+                    del lane.lines[flow]
+                    self._drop_idle(flow)
+                return lane, job
+        return None
+
+    def drain(self, lane: Lane, *, interrupted: bool = False) -> list[Waiting]:
+        """Remove and return what waits for a lane: everything, or the jobs of interrupted attempts."""
+        gone: list[Waiting] = []
+        for flow, line in list(lane.lines.items()):
+            out = [job for job in line if job[0].interrupted] if interrupted else list(line)
+            if len(out) == len(line):
+                del lane.lines[flow]
+            elif out:
+                lane.lines[flow] = deque(job for job in line if not job[0].interrupted)
+            self._count(lane, flow, -len(out))
+            self._drop_idle(flow)
+            gone += out
+        if not interrupted:
+            lane.blocked.clear()
+        return gone
+
+    def _drop_idle(self, flow: Flow) -> None:
+        if not flow.waiting and not flow.ready:
+            self.flows.pop(flow.name, None)
+
+    # --- what may begin, and what may wait in memory
+
+    def is_free(self, lane: Lane) -> bool:
         """Return whether a job for this lane may begin now, before any that waits."""
         return (
             not (self.round or self.dispatching or lane.waiting)
             and lane.busy < lane.window.size
             and (not self.process_limit or self.active < self.process_limit)
             and lane.dead is None
-            and lane.not_before <= now
+            and not lane.not_before
         )
 
     def carries_at_once(self, recipients: Sequence[Recipient]) -> bool:
@@ -106,28 +189,74 @@ class TransportLanes:
 
     @property
     def has_room(self) -> bool:
-        """Return whether a lane waits for its turn and a further delivery is allowed."""
+        """Return whether a flow waits for its turn and a further delivery is allowed."""
         return bool(self.round) and (not self.process_limit or self.active < self.process_limit)
 
-    def next_lane(self, now: float) -> Lane | None:
-        """Return a lane that may begin a job now; each in its turn.  None when there is none."""
-        for _ in range(len(self.round)):
-            lane = self.round.popleft()
-            lane.ready = False
-            if not lane.waiting or lane.busy >= lane.window.size or lane.not_before > now:
-                continue
-            return lane
+    def backlog(self, lane: Lane, name: str, room: int) -> Backlog | None:
+        """Return where mail of this flow for this lane has to wait; None: in memory.
+
+        ``room`` is how many more messages may be in memory.  Who has one of them parked waits behind it.
+        The transport's own backlogs are for mail to many destinations, each with little of it.
+        """
+        room = max(room, 0)
+        if self.waiting * 4 <= room and not lane.parked and not self.parked:
+            return None
+        if lane.parked.get(name) or _waiting_in(lane, self.flows.get(name)) * 4 > room:
+            return _part_of(lane.parked, name)
+        if lane.parked.get("") or lane.waiting > room:
+            return _part_of(lane.parked, "")
+        if self.process_limit and self.active >= self.process_limit:
+            flow = self.flows.get(name)
+            if self.parked.get(name) or (flow is not None and flow.waiting * 4 > room):
+                return _part_of(self.parked, name)
+            if self.parked.get("") or self.waiting > 3 * room:
+                return _part_of(self.parked, "")
         return None
+
+    def hungry(self, lane: Lane, names: Iterable[str], room: int) -> list[Backlog]:
+        """Return which backlogs of these flows have to be called back: little of theirs is in memory."""
+        found = []
+        for name in names:
+            flow = self.flows.get(name)
+            few = min(_FEW, room // 4 + 1)
+            waiting = _waiting_in(lane, flow) if name else lane.waiting
+            if self._is_hungry(lane.parked, name, waiting < few):
+                found.append(lane.parked[name])
+            waiting = (flow.waiting if flow is not None else 0) if name else self.waiting
+            # Where no flow is in the round, all that waits in memory is for busy lanes.
+            if self._is_hungry(self.parked, name, waiting < few or not self.round):
+                found.append(self.parked[name])
+        return found
+
+    def _is_hungry(self, parked: dict[str, Backlog], name: str, little: bool) -> bool:
+        backlog = parked.get(name)
+        if backlog is None or backlog.asked:
+            return False
+        if not backlog:
+            del parked[name]
+            return False
+        return little
 
     def _forget(self, now: float) -> None:
         """Forget idle lanes; one that is dead or rests is kept until that is over."""
         for key, lane in list(self.lanes.items()):
-            if not (lane.waiting or lane.busy or lane.not_before > now) and (
+            if not (lane.waiting or lane.busy or lane.not_before or lane.parked) and (
                 lane.dead is None or lane.dead_until <= now
             ):
                 del self.lanes[key]
         # Where few could be forgotten, not every new destination looks through all of them.
         self._most = max(_IDLE_LANES, 2 * len(self.lanes))
+
+
+def _waiting_in(lane: Lane, flow: Flow | None) -> int:
+    return len(lane.lines.get(flow, ())) if flow is not None else 0
+
+
+def _part_of(parked: dict[str, Backlog], name: str) -> Backlog:
+    backlog = parked.get(name)
+    if backlog is None:
+        backlog = parked[name] = Backlog()
+    return backlog
 
 
 def _part(limit: int, share: int) -> int:

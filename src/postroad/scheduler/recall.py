@@ -1,0 +1,81 @@
+"""Calls parked mail back into memory, a few messages at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+from postroad.base import tasks
+from postroad.base.log import Log
+from postroad.model.message import Message
+from postroad.model.ports import Settlement, Store
+from postroad.scheduler.backlog import Backlog
+
+_MOST = 100  # messages called back at a time
+
+
+class Recall:
+    """Reads parked messages again, as long as there is ``room()``.
+
+    ``take(message, backlog)`` gets each, ``taken(backlog)`` is called when all of a call are there.
+    """
+
+    def __init__(self, store: Store, log: Log, room: Callable[[], int], take: Callable[[Message, Backlog], None], taken: Callable[[Backlog], None]) -> None:  # fmt: skip  # noqa: E501
+        self._store = store
+        self._log = log
+        self._room = room
+        self._take = take
+        self._taken = taken
+        self._wanted: deque[Backlog] = deque()
+        self._reading = False
+        self._stopped = False
+
+    def ask(self, backlog: Backlog) -> None:
+        """Have the first messages of a backlog called back."""
+        if not backlog.asked:
+            backlog.asked = True
+            self._wanted.append(backlog)
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Call back what was asked for, if there is room."""
+        room = self._room()
+        if self._reading or self._stopped or not self._wanted or room <= 0:
+            return
+        backlog = self._wanted.popleft()
+        keys = backlog.take(min(room // 4 + 1, _MOST))  # others need room as well
+        if not keys:
+            backlog.asked = False
+            self.go_on()
+            return
+        self._reading = True
+        tasks.start(self._store.find(keys), partial(self._found, backlog, keys))
+
+    def stop(self) -> None:
+        """Call nothing back any more."""
+        self._stopped = True
+
+    def _found(self, backlog: Backlog, keys: list[int], messages: list[Message] | None, error: BaseException | None) -> None:  # fmt: skip  # noqa: E501
+        self._reading = backlog.asked = False
+        if self._stopped:
+            return  # the leases go back when the store closes
+        if messages is None:
+            self._log.warning("qmgr", f"cannot read the queue: {error}")
+            backlog.put_back(keys)  # until it is asked for again
+            return
+        for message in messages:
+            if message.held:
+                self._store.settle(Settlement(message, message.arrival), _written)
+            else:
+                self._take(message, backlog)
+        # Those that were not found are deleted, or damaged.  Nothing is concluded from that: their leases go
+        # back when the store closes, and then they leave, or are moved aside.
+        self._taken(backlog)
+        if self._wanted:
+            asyncio.get_running_loop().call_soon(self.go_on)  # others have their turn before
+
+
+def _written(_error: BaseException | None) -> None:
+    """Nobody waits for it: a lease that stays is returned at the next start."""
