@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postroad.proto.content import ContentReader, is_clean
+from postroad.proto.content import ContentReader, is_clean, is_whole
 from postroad.proto.options import BareNewline
 
 ODD = st.lists(
@@ -89,6 +89,39 @@ def test_clean_text_has_cr_and_lf_only_together(line_ends):
     text = b"".join(line_ends)
     pairs = text.count(b"\r\n")
     assert is_clean(text) == (text.count(b"\r") == text.count(b"\n") == pairs)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from([b"x", b"From ", b".", b" ", b"\r\n", b""]), ODD, MODES)
+def test_a_whole_message_is_what_a_reader_finds(beginning, odd, mode):
+    data = beginning + odd + b"\r\n.\r\n"
+    if is_whole(data):
+        reader = ContentReader(mode)
+        assert reader.feed(data) == data[:-3]
+        assert (reader.done, reader.rest, reader.bare, reader.plain) == (True, b"", False, True)
+
+
+@pytest.mark.parametrize(
+    ("data", "whole"),
+    [
+        (b"Subject: x\r\n\r\ntext. more\r\n.\r\n", True),
+        (b"\r\n.\r\n", True),
+        (b".\r\n", False),
+        (b"x\r\n", False),
+        (b"x\r\n.\r\nNOOP\r\n", False),
+        (b"x\r\n.\r\ny\r\n.\r\n", False),
+        (b"x\r\n..\r\n.\r\n", False),
+        (b"x\ny\r\n.\r\n", False),
+        (b"x\ry\r\n.\r\n", False),
+        (b"x\n\r\n.\r\n", False),
+        (b" x\r\n.\r\n", False),
+        (b">From x\r\n.\r\n", False),
+        (b"From x\r\n.\r\n", False),
+        (b"From: x\r\n.\r\n", True),
+    ],
+)
+def test_only_a_message_that_stays_as_it_is_counts_as_whole(data, whole):
+    assert is_whole(data) is whole
 
 
 @pytest.mark.parametrize("mode", [BareNewline.ALLOW, BareNewline.NORMALIZE])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from postroad.model.message import Recipient
 from postroad.model.reply import Reply
-from postroad.proto import chunks, ehlo, incoming, parameters, path, xtext
+from postroad.proto import chunks, ehlo, parameters, path, xtext
 from postroad.proto.hooks import Notice
 from postroad.proto.hostname import valid_hostname, valid_literal
 from postroad.proto.machine import State, Verb
@@ -246,7 +246,6 @@ def _data_asked(server: ServerSession, reply: Reply | None) -> None:
         return
     server.state = State.CONTENT
     server.say(_GO_AHEAD)
-    server.reader = incoming.new_reader(server, dots=True)
 
 
 # -- the rest

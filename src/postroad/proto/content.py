@@ -26,7 +26,7 @@ _MANY_CR = re.compile(rb"(?<!\r)\r\r++\n")
 _LONE_DOT = re.compile(rb"(?<=\n)\.\r\n")
 _FROM_LINE = re.compile(rb">*From ")
 _END = b"\r\n.\r\n"
-#: What a text may not begin with if nothing is to be done at its beginning: see ``_open``.
+#: What a text may not begin with if nothing is to be done at its beginning: see ``ContentReader._open``.
 _OPENINGS = b". \t>"
 
 
@@ -38,6 +38,21 @@ def is_clean(text: bytes) -> bool:
     ends = IncrementalNewlineDecoder(None, translate=False)
     ends.decode(text.decode("latin-1"), final=True)
     return ends.newlines is None or ends.newlines == "\r\n"
+
+
+def is_whole(data: bytes) -> bool:
+    """Return whether this is a message from its first byte to its end, in which nothing is to be changed.
+
+    A reader would find the same, and that the text is all but the last three bytes, in several passes.
+    """
+    return (
+        data.endswith(_END)
+        and data[0] not in _OPENINGS
+        and not data.startswith(b"From ")
+        # What follows the last dot need not be searched: base64 has none.
+        and data.rfind(b"\r\n.", 0, data.rfind(b".", 0, -3) + 1) < 0
+        and is_clean(data)
+    )
 
 
 class ContentReader:
@@ -72,11 +87,6 @@ class ContentReader:
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes as they came; return text that may be handed on."""
-        if self._first and self._lines and data.endswith(_END) and self._is_whole(data):
-            self._first, self.done = False, True
-            text = data[:-3]
-            self.size = len(text)
-            return text
         if self._tail:
             data = self._tail + data
             self._tail = b""
@@ -99,21 +109,6 @@ class ContentReader:
         text += CRLF
         self.size += len(text)
         return text
-
-    def _is_whole(self, data: bytes) -> bool:
-        """Whether this is a message from its first byte to its end, in which nothing is to be changed.
-
-        The general way would find the same, for such a text, in several passes.
-        """
-        return (
-            not self.size
-            and not self._tail
-            and data[0] not in _OPENINGS
-            and not data.startswith(b"From ")
-            # What follows the last dot need not be searched: base64 has none.
-            and data.rfind(b"\r\n.", 0, data.rfind(b".", 0, -3) + 1) < 0
-            and is_clean(data)
-        )
 
     def _whole_lines(self, data: bytes) -> tuple[bool, bytes]:
         """Cut off the lines that are complete; if they are clean, take out dots as well."""

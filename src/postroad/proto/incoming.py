@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from postroad.model.reply import Reply
-from postroad.proto.content import ContentReader
+from postroad.proto.content import ContentReader, is_whole
 from postroad.proto.hooks import Notice
 from postroad.proto.machine import State, Verb
 from postroad.proto.options import BareNewline
@@ -29,8 +29,12 @@ def new_reader(server: ServerSession, *, dots: bool) -> ContentReader:
 def read(server: ServerSession, data: bytes) -> None:
     """Read text behind DATA; what follows its end goes back to the inbox, which is empty."""
     reader = server.reader
-    if reader is None:
-        return
+    if reader is None:  # the first bytes
+        if is_whole(data):
+            take(server, data[:-3])
+            complete(server, plain=True)
+            return
+        reader = server.reader = new_reader(server, dots=True)
     text = reader.feed(data)
     if text:
         take(server, text)
@@ -62,8 +66,8 @@ def bare_refusal(server: ServerSession) -> Reply:
     return Reply(options.bare_newline_code, "5.5.2", f"{options.hostname} Error: bare <LF> received")
 
 
-def complete(server: ServerSession) -> None:
-    """The whole message is here: ask for the reply."""
+def complete(server: ServerSession, *, plain: bool = False) -> None:
+    """The whole message is here: ask for the reply.  ``plain``: there was no need for a reader."""
     reader, server.reader = server.reader, None
     server.verb = Verb.END
     server.where = "END-OF-MESSAGE"
@@ -76,7 +80,7 @@ def complete(server: ServerSession) -> None:
     if server.refusal is not None:
         _answer(server, server.refusal)
         return
-    server.session.transaction.plain = reader is not None and reader.plain
+    server.session.transaction.plain = plain if reader is None else reader.plain
     server.opened = False  # from here on the hook commits what was opened, or gives it up
     server.ask(server.hooks.message(server.size), partial(_answer, server))
 
