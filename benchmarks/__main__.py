@@ -54,7 +54,8 @@ def main(arguments: list[str]) -> int:
         results.save(output / "benchmarks/results.json")
         document.write(results, output)
     except KeyboardInterrupt:
-        print("bench: stopped", file=sys.stderr)
+        results.save(given.work / "stopped.json")
+        print(f"bench: stopped; what was measured is in {given.work / 'stopped.json'}", file=sys.stderr)
         return 130
     print(f"bench: {output / 'benchmarks.md'}", flush=True)
     return 0

@@ -35,7 +35,7 @@ The stages alone, without sockets or peers, are measured by `benchmarks/proto_se
 """  # noqa: E501
 SAME = """Postroad and Postfix are given the same files but for places and `mail_owner`; all that is not named
 is at its default. Cells add only what they are about: `defer_transports`, an LMTP next hop, a virtual
-mailbox, or a higher limit of smtpd processes for 1,000 sessions.
+mailbox, or no limit of smtpd processes for 1,000 sessions and more.
 """
 METHOD = """## How it is measured
 

@@ -50,17 +50,17 @@ def journalled(work: Path) -> Path:
     _run("mkfs.ext4", "-q", "-E", options, str(image))
     done = _run("losetup", "--find", "--show", "--direct-io=on", str(image))
     device = done.stdout.strip()
+    image.unlink()  # its room is free as soon as nothing uses it, whatever ends us
     try:
         _run("mount", device, str(place))
     finally:
-        _run("losetup", "--detach", device)  # as soon as nothing uses it
+        _run("losetup", "--detach", device)  # likewise, when it is no longer mounted
     return place
 
 
 def leave(work: Path) -> None:
     """Give the room on the disk back."""
     subprocess.run(["umount", str(work / "disk")], check=False, capture_output=True)
-    (work / "disk.img").unlink(missing_ok=True)
 
 
 def file_system(place: Path) -> str:

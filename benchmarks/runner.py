@@ -6,6 +6,7 @@ apart at most.
 
 import contextlib
 import dataclasses
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -121,7 +122,7 @@ class Runner:
     def _reported(self, cell: str, peer: Peer, number: int) -> Iterator[None]:
         try:
             yield
-        except (RunError, NotServingError, OSError) as error:
+        except (RunError, NotServingError, OSError, subprocess.SubprocessError) as error:
             self._results.runs.append(
                 {"cell": cell, "peer": peer.name, "round": number, "error": str(error)[:400]}
             )

@@ -25,7 +25,7 @@ class Server:
     ``prefix`` is a command that the server's command is given to (strace).
     """
 
-    def __init__(self, peer: Peer, plan: Plan, prefix: Iterable[str] = (), limit: float = 60.0) -> None:
+    def __init__(self, peer: Peer, plan: Plan, prefix: Iterable[str] = (), limit: float = 120.0) -> None:
         self.peer = peer
         self.account = measure.group(peer.name)
         self._plan = plan

@@ -78,7 +78,8 @@ def main_cf(place: Path, owner: str, plan: Plan) -> str:
 
 
 def master_cf(port: int, plan: Plan) -> str:
-    return MASTER.format(port=port, smtpd=max(PROCESSES, plan.sessions + 50))
+    """Return the services; where more sessions come than there are processes by default, without that limit."""
+    return MASTER.format(port=port, smtpd="-" if plan.sessions < PROCESSES else 0)
 
 
 def write(place: Path, owner: str, port: int, plan: Plan) -> None:

@@ -34,9 +34,9 @@ def test_both_are_given_the_same_but_for_the_owner():
     assert [line for line in ours if line not in theirs] == ["mail_owner = nobody"]
 
 
-def test_more_sessions_than_processes_raise_the_limit():
-    assert "inet n - n - 250 smtpd" in conf.master_cf(25, Plan(sessions=50))
-    assert "inet n - n - 1050 smtpd" in conf.master_cf(25, Plan(sessions=1000))
+def test_more_sessions_than_processes_lift_the_limit():
+    assert "inet n - n - - smtpd" in conf.master_cf(25, Plan(sessions=200))
+    assert "inet n - n - 0 smtpd" in conf.master_cf(25, Plan(sessions=1000))
 
 
 def test_a_queue_is_kept_when_the_plan_says_so(tmp_path):
