@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 #: Seconds from one look at the clock to the next.
-_STEP = 2e-5
+_STEP = 5e-6
 _MOST_IDLE_TURNS = 100_000
 END = b"\r\n.\r\n"
 
@@ -37,7 +37,7 @@ class Loop(asyncio.SelectorEventLoop):
     async def sock_connect(self, sock: Any, address: Any) -> None:
         """Nothing is connected: see ``create_connection``."""
 
-    async def create_connection(self, protocol_factory: Any, *_where: Any, **more: Any) -> Any:  # type: ignore[override]
+    async def create_connection(self, protocol_factory: Any, *_where: Any, **more: Any) -> Any:
         """Return a connection to the next hop of this world."""
         if more.get("sock") is not None:
             more["sock"].close()
@@ -52,7 +52,7 @@ class World:
     """What is on its way to the protocols of the worker.  ``taken`` counts the next hop's messages."""
 
     def __init__(self) -> None:
-        self.inbox: list[tuple[asyncio.BufferedProtocol | asyncio.Protocol, bytes]] = []
+        self.inbox: list[tuple[Any, bytes]] = []  # protocols of either kind, and what they are to read
         self.wires: list[Wire] = []
         self.taken = 0
 
@@ -64,7 +64,7 @@ class World:
             for protocol, data in inbox:
                 if isinstance(protocol, asyncio.BufferedProtocol):
                     size = len(data)
-                    protocol.get_buffer(size)[:size] = data
+                    protocol.get_buffer(size)[:size] = data  # type: ignore[index]
                     protocol.buffer_updated(size)
                 else:
                     protocol.data_received(data)
@@ -84,7 +84,7 @@ class Wire(asyncio.Transport):
     """A transport whose other end takes at once what is written."""
 
     def __init__(self, took: Callable[[bytes], None], protocol: Any, peer: tuple[str, int]) -> None:
-        self.write = took  # type: ignore[method-assign]
+        self.write = took  # type: ignore[method-assign, assignment]
         self._protocol = protocol
         self._peer = peer
         self._closing = False
