@@ -1,6 +1,7 @@
 """What every test of the store needs: a clock, a log, messages, and the stores under one contract."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -10,7 +11,10 @@ from postroad.base.ids import QueueIds
 from postroad.base.log import ListSink, Log
 from postroad.model.message import Message, Recipient, Text
 from postroad.model.ports import Settlement
+from postroad.store.change import Change
+from postroad.store.envelope import pack
 from postroad.store.memory import MemoryStore
+from postroad.store.shard import Shard
 from postroad.store.sqlite import SqliteStore
 
 TEXT = b"Subject: test\r\n\r\nbody\r\n"
@@ -71,11 +75,15 @@ class Bench:
         self.store = self._make()
 
     async def crash(self) -> None:
-        """Leave without returning the leases, and start again."""
+        """Leave as a process that is killed, and start again."""
         if isinstance(self.store, SqliteStore):
             await self.store._writer.close()
+            directory = self.store._shard.directory
+            shutil.copytree(directory, directory.with_name("crashed"))
             self.store._reader.close()
-            self.store._shard.close()
+            leave(self.store._shard)
+            shutil.rmtree(directory)
+            directory.with_name("crashed").rename(directory)
         self.store = self._make()
 
 
@@ -112,6 +120,35 @@ async def sqlite_bench(clock, log, tmp_path) -> AsyncIterator[Bench]:
     made = Bench(sqlite(clock, log, tmp_path))
     yield made
     await made.store.close()
+
+
+# --- the shard below the stores
+
+
+@pytest.fixture
+def shard(tmp_path):
+    made = Shard(tmp_path / "shard-0")
+    yield made
+    made.close()
+
+
+def queued(shard, message, *, owner="", held=0, file=False):
+    change = Change(print, message.key)
+    change.row = (message.key, message.due, owner, held, pack(message))
+    if file:
+        spool = shard.bodies.spool(message.key)
+        spool.write(message.content.data)
+        spool.finish()
+    else:
+        change.carry(message.content.data)
+    return change
+
+
+def leave(open_shard: Shard) -> None:
+    """Let go of a shard's files as the kernel does when a process dies."""
+    open_shard._journal.close()
+    open_shard.backlog.db.close()
+    open_shard._lock.close()
 
 
 Accept = Callable[[Message], Awaitable[Message]]

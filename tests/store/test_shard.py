@@ -5,31 +5,12 @@ import pytest
 from postroad.base.errors import StoreUnavailable
 from postroad.model.message import Text
 from postroad.store import shard as module
-from postroad.store.adopt import adopt
 from postroad.store.backlog import ROWS
 from postroad.store.change import Change
 from postroad.store.envelope import pack
 from postroad.store.lock import ShardBusy
 from postroad.store.shard import Shard
-
-
-@pytest.fixture
-def shard(tmp_path):
-    made = Shard(tmp_path / "shard-0")
-    yield made
-    made.close()
-
-
-def queued(shard, message, *, owner="", held=0, file=False):
-    change = Change(print, message.key)
-    change.row = (message.key, message.due, owner, held, pack(message))
-    if file:
-        spool = shard.bodies.spool(message.key)
-        spool.write(message.content.data)
-        spool.finish()
-    else:
-        change.carry(message.content.data)
-    return change
+from .conftest import queued
 
 
 def test_a_shard_is_private_and_has_one_holder(shard, tmp_path):
@@ -174,46 +155,6 @@ def test_a_queue_of_a_newer_version_is_refused(tmp_path):
 def test_a_directory_that_cannot_be_made_is_named(tmp_path):
     with pytest.raises(StoreUnavailable, match="cannot make"):
         Shard(tmp_path / "none" / "shard-0")
-
-
-def test_adopting_moves_everything_and_empties_the_other(shard, tmp_path, new):
-    other = Shard(tmp_path / "shard-1")
-    messages = [new() for _ in range(230)]
-    other.write([queued(other, m, file=n % 50 == 0, held=n % 2) for n, m in enumerate(messages)])
-    other.operate("expire", [messages[4].key])
-    assert adopt(shard, other) == 230
-    assert adopt(shard, other) == 0
-    other.remove_if_empty()
-    other.close()
-    assert not (tmp_path / "shard-1").exists()
-    claimed = shard.claim(messages[0].due, 9e9, "me", 999)
-    assert [m.key for m in claimed] == [m.key for m in messages[::2]]
-    assert [m.key for m in claimed if "expired" in m.attributes] == [messages[4].key]
-    assert (shard.bodies.directory / messages[50].id).read_bytes() == messages[50].content.data
-
-
-def test_what_was_adopted_before_a_crash_is_not_taken_twice(shard, tmp_path, new):
-    other = Shard(tmp_path / "shard-1")
-    message, large = new(), new()
-    other.write([queued(other, message), queued(other, large, file=True)])
-    for key in (message, large):  # what a crash between the two transactions leaves
-        change = queued(shard, key, file=key is large)
-        shard.write([change])
-    assert adopt(shard, other) == 2
-    assert shard.operate("delete", None) == [message.key, large.key]
-    other.close()
-
-
-def test_a_shard_with_corrupt_messages_is_kept_when_it_is_empty(shard, tmp_path, new):
-    other = Shard(tmp_path / "shard-1")
-    message = new()
-    other.write([queued(other, message)])
-    other.settle_down(None)
-    other.backlog.quarantine(message.key, "test", 0.0)
-    assert adopt(shard, other) == 0
-    other.remove_if_empty()
-    other.close()
-    assert (tmp_path / "shard-1" / "queue.db").exists()
 
 
 def test_the_newest_key_is_known(shard, new):

@@ -26,6 +26,7 @@ from postroad.store.change import Change
 from postroad.store.envelope import pack
 from postroad.store.reader import ShardReader
 from postroad.store.shard import Shard
+from .conftest import leave
 
 FAR = 1e9
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # no sync is waited for there
@@ -47,13 +48,6 @@ class Entry:
     @property
     def kind(self):
         return HELD if self.held else ACTIVE if self.leased else WAITING
-
-
-def leave(open_shard):
-    """Let go of a shard's files as the kernel does when a process dies."""
-    open_shard._journal.close()
-    open_shard.backlog.db.close()
-    open_shard._lock.close()
 
 
 class Survival(RuleBasedStateMachine):

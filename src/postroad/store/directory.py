@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -22,9 +23,14 @@ def make_directory(directory: Path) -> None:
 
 
 def give_to_owner(directory: Path) -> None:
-    """Let what root makes in another user's shard be that user's, before SQLite derives its files from it."""
+    """Let what root makes in another user's shard be that user's, before SQLite derives its files from it.
+
+    OSError for a database that is a link: that user must not have root write where it points to.
+    """
     owner = directory.stat()
     database = directory / "queue.db"
+    if database.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(database))
     if not database.exists():
         database.touch(mode=0o600)
     for path in (database, directory / "bodies", directory / "journal-0", directory / "journal-1"):
