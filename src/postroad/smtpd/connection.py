@@ -278,8 +278,9 @@ class Connection(asyncio.Protocol):
 
 
 def _remote_client(transport: asyncio.Transport) -> Client:
-    address, port = (transport.get_extra_info("peername") or ("unknown", 0))[:2]
-    return Client(_plain(address), port)
+    peer = transport.get_extra_info("peername") or ("unknown", 0)
+    own = transport.get_extra_info("sockname") or ("", 0)
+    return Client(_plain(peer[0]), peer[1], server_address=_plain(own[0]), server_port=own[1])
 
 
 def _plain(address: str) -> str:
