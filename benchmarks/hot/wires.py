@@ -2,7 +2,7 @@
 
 Everything here is as cheap as it can be and does the same at every run: time goes on by a fixed step
 whenever somebody looks, and what is written to a connection arrives at the next turn of the loop, as
-it would over a socket.  It relies on nothing but asyncio's own interfaces.
+it would over a socket.  It relies on nothing but asyncio's own interfaces and the dialer's ``reach``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
+
+from postroad.delivery.smtp import dial
 
 #: Seconds from one look at the clock to the next.
 _STEP = 5e-6
@@ -33,8 +35,15 @@ class Loop(asyncio.SelectorEventLoop):
         super().__init__()
         self.time = clock.steady  # type: ignore[method-assign]
         self.world = World()
+        self._reach = dial.reach
+        dial.reach = self.sock_connect
 
-    async def sock_connect(self, sock: Any, address: Any) -> None:
+    def close(self) -> None:
+        """Leave the dialer as it was: other tests run in this process."""
+        dial.reach = self._reach
+        super().close()
+
+    async def sock_connect(self, *_where: Any) -> None:
         """Nothing is connected: see ``create_connection``."""
 
     async def create_connection(self, protocol_factory: Any, *_where: Any, **more: Any) -> Any:

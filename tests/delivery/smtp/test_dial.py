@@ -1,8 +1,10 @@
+import asyncio
+import errno
 import socket
 
 import pytest
 
-from postroad.delivery.smtp.dial import Dialer, _only, _reason
+from postroad.delivery.smtp.dial import Dialer, _only, _reason, reach
 from postroad.delivery.smtp.lane import Lane
 from postroad.model.outcome import Outcome
 from postroad.proto.client_values import Peer
@@ -49,6 +51,42 @@ async def test_a_connection_that_takes_too_long_is_timed_out(post, job_of):
             outcome = await dialer.connect(Peer("slow", "127.0.0.1", port), Lane("x"))
     assert isinstance(outcome, Outcome)
     assert outcome.text == f"connect to slow[127.0.0.1]:{port}: Connection timed out"
+
+
+class Distant(socket.socket):
+    """A socket whose peer answers a little later."""
+
+    def connect_ex(self, _address):
+        return errno.EINPROGRESS
+
+
+async def test_a_distant_host_is_waited_for():
+    near, far = socket.socketpair()
+    with Distant(fileno=near.detach()) as sock, far:
+        await reach(asyncio.get_running_loop(), sock, ("192.0.2.1", 25), 5)
+        far.send(b"x")
+        assert sock.recv(1) == b"x"
+
+
+async def test_a_refusal_is_an_error_however_it_comes():
+    loop = asyncio.get_running_loop()
+    with socket.socket() as free, socket.socket() as sock:
+        free.bind(("127.0.0.1", 0))
+        sock.setblocking(False)
+        with pytest.raises(ConnectionRefusedError):
+            await reach(loop, sock, free.getsockname(), 5)
+
+
+async def test_a_path_whose_server_is_too_busy_is_an_error(tmp_path):
+    loop, path = asyncio.get_running_loop(), str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+        listener.bind(path)
+        listener.listen(0)
+        first.connect(path)
+        with socket.socket(socket.AF_UNIX) as second:
+            second.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                await reach(loop, second, path, 5)
 
 
 async def test_ipv6_is_spoken(servers, post, job_of):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import os
 import socket
@@ -53,8 +54,7 @@ class Dialer:
             if sock is None:
                 return Outcome("4.4.0", "server configuration error")
             target = (peer.address, peer.port) if peer.port else self._path(peer.address)
-            async with asyncio.timeout(self._timeout):
-                await loop.sock_connect(sock, target)
+            await reach(loop, sock, target, self._timeout)
             opener = loop.create_connection if peer.port else loop.create_unix_connection
             await opener(lambda: connection, sock=sock)
         except OSError as error:  # TimeoutError is one
@@ -89,6 +89,33 @@ class Dialer:
                     sock.close()
                     return None
         return sock
+
+
+async def reach(loop: asyncio.AbstractEventLoop, sock: socket.socket, target: tuple[str, int] | str, limit: float | None) -> None:  # fmt: skip  # noqa: E501
+    """Connect a socket to an address; OSError when that fails or takes longer than ``limit`` seconds.
+
+    uvloop's sock_connect asks getaddrinfo, in another thread, even for an address.  And a host that
+    is near has answered by the time it is asked again, without a turn of the loop.
+    """
+    error = sock.connect_ex(target)
+    if error == errno.EINPROGRESS:
+        error = sock.connect_ex(target)
+    if error in (errno.EINPROGRESS, errno.EALREADY):
+        error = await _answer(loop, sock, limit)
+    if error not in (0, errno.EISCONN):
+        raise OSError(error, os.strerror(error))
+
+
+async def _answer(loop: asyncio.AbstractEventLoop, sock: socket.socket, limit: float | None) -> int:
+    """Wait until a connection is there or has failed; returns the system's error number."""
+    answered = asyncio.Event()
+    loop.add_writer(sock, answered.set)
+    try:
+        async with asyncio.timeout(limit):
+            await answered.wait()
+    finally:
+        loop.remove_writer(sock)
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
 def _only(own: Sequence[str], version: int) -> str:
