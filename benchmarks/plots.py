@@ -45,7 +45,7 @@ def _plot(
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_title(f"{title} (logarithmic)")
-    axes.legend(loc="lower right", fontsize=7)
+    figure.legend(loc="outside lower center", ncols=len(peers), fontsize=7)
     axes.spines[["top", "right"]].set_visible(False)
     path = directory / f"{name}.svg"
     figure.savefig(path, metadata={"Date": None})

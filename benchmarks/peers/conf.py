@@ -78,7 +78,7 @@ def main_cf(place: Path, owner: str, plan: Plan) -> str:
 
 
 def master_cf(port: int, plan: Plan) -> str:
-    """Return the services; where more sessions come than there are processes by default, without that limit."""
+    """Return the services; smtpd without a limit where more sessions come than the default allows."""
     return MASTER.format(port=port, smtpd="-" if plan.sessions < PROCESSES else 0)
 
 
