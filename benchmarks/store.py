@@ -121,9 +121,7 @@ def main():
     base = tempfile.mkdtemp(dir=options.directory or None)
     with runner:
         for number in range(options.rounds):
-            for name, measured in (
-                ("store", lambda path: runner.run(through_store(path, options))),
-            ):
+            for name, measured in (("store", lambda path: runner.run(through_store(path, options))),):
                 path = os.path.join(base, f"{name}-{number}")
                 profile = cProfile.Profile()
                 if options.profile:
