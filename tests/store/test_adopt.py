@@ -5,6 +5,7 @@ import pytest
 from postroad.store import adopt as module
 from postroad.store.adopt import adopt
 from postroad.store.shard import Shard
+
 from .conftest import queued
 
 

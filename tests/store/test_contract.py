@@ -335,3 +335,74 @@ async def test_progress_of_a_message_that_is_not_ours_changes_nothing(bench, new
     message.recipients[0].done = True
     bench.store.progress(message)
     assert await bench.store.count() == 0
+
+
+# --- pages
+
+
+async def pages(bench, which, most=2) -> list[int]:
+    """Return the keys of all pages of a kind."""
+    found, after = [], 0
+    while part := await bench.store.page(which, after=after, most=most):
+        assert len(part) <= most
+        found += [message.key for message in part]
+        after = found[-1]
+    return found
+
+
+@pytest.fixture
+async def kinds(bench, new, clock) -> dict[str, list[int]]:
+    """Messages of each kind, mixed, some of them older than others; and one that was deleted in its attempt."""
+    made = {"active": [], "waiting": [], "held": [], "all": []}
+    for number in range(10):
+        message = new()
+        message.held = number % 5 == 0
+        await bench.accept(message)
+        kind = "held" if message.held else "active"
+        if number % 3 == 1 and not message.held:
+            await bench.settle(message, due=clock.now() + 100)
+            kind = "waiting"
+        if number in (2, 4):
+            await bench.store.hold([message.key])
+            kind = "held"
+        made[kind].append(message.key)
+        made["all"].append(message.key)
+    await bench.store.delete([(await bench.accept(new())).key])
+    return made
+
+
+@pytest.mark.parametrize("which", ["active", "waiting", "held", "all"])
+@pytest.mark.parametrize("most", [1, 2, 7, 100])
+async def test_pages_of_a_kind_are_all_of_it_in_order_of_arrival(bench, kinds, which, most):
+    assert await pages(bench, which, most) == kinds[which]
+
+
+async def test_a_page_begins_behind_a_key_that_need_not_be_there(bench, kinds):
+    middle = kinds["all"][4]
+    found = await bench.store.page("all", after=middle - 1, most=3)
+    assert [m.key for m in found] == kinds["all"][4:7]
+    found = await bench.store.page("all", after=middle + 1, most=3)
+    assert [m.key for m in found] == kinds["all"][5:8]
+    assert await bench.store.page("all", after=kinds["all"][-1], most=3) == []
+
+
+async def test_a_page_has_messages_as_they_are_without_contents(bench, new, clock):
+    message = await bench.accept(new("a@x.test", "b@x.test"))
+    message.recipients[0].done, message.attempts = True, 4
+    await bench.settle(message, due=clock.now() + 60)
+    (found,) = await bench.store.page("waiting", after=0, most=9)
+    assert (found.due, found.owner, found.attempts) == (clock.now() + 60, "", 4)
+    assert [r.done for r in found.recipients] == [True, False]
+    assert found.content is None
+
+
+async def test_pages_are_the_same_after_a_crash_but_for_the_leases(bench, kinds):
+    await bench.crash()
+    assert await pages(bench, "all") == kinds["all"]
+    assert await pages(bench, "held") == kinds["held"]
+
+
+async def test_there_are_no_pages_of_another_kind(bench, new):
+    await bench.accept(new())
+    with pytest.raises(ValueError, match="deferred"):
+        await bench.store.page("deferred", after=0, most=9)

@@ -10,6 +10,7 @@ from postroad.store.change import Change
 from postroad.store.envelope import pack
 from postroad.store.lock import ShardBusy
 from postroad.store.shard import Shard
+
 from .conftest import queued
 
 

@@ -76,10 +76,71 @@ def test_finding_what_is_due_does_not_grow_with_the_queue():
     assert [line[3] for line in plan] == ["SEARCH message USING INDEX message_due (due<?)"]
 
 
-@pytest.mark.parametrize("name", ["done", "drop_bodies", "lease", "find"])
-def test_what_names_keys_finds_them_by_key(name):
+VALUES = {"key": 1, "keys": "[1]", "owner": "", "until": 0.0, "now": 0.0, "after": 0, "most": 1}
+KEYS = ["done", "drop_bodies", "lease", "find"]
+
+
+@pytest.fixture
+def plan():
     db = apsw.Connection(":memory:")
     migrate(db)
-    values = {"keys": "[1]", "owner": "", "until": 0.0}
-    plan = " ".join(line[3] for line in db.execute("EXPLAIN QUERY PLAN " + QUEUE[name], values))
-    assert "USING INTEGER PRIMARY KEY" in plan
+
+    def of(name):
+        text = QUEUE[name]
+        values = (1,) * text.count("?") if "?" in text else VALUES
+        return [line[3] for line in db.execute("EXPLAIN QUERY PLAN " + text, values)]
+
+    return of
+
+
+@pytest.mark.parametrize("name", [*KEYS, "retry", "progress", "content", "has"])
+def test_what_names_keys_finds_them_by_key(plan, name):
+    assert "USING INTEGER PRIMARY KEY" in " ".join(plan(name))
+    assert not [step for step in plan(name) if step.startswith(("SCAN message", "SCAN body"))]
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("page_all", "SEARCH message USING INTEGER PRIMARY KEY (rowid>?)"),
+        ("page_waiting", "SEARCH message USING INTEGER PRIMARY KEY (rowid>?)"),
+        ("page_active", "SEARCH message USING INDEX message_leased (key>?)"),
+        ("page_held", "SEARCH message USING INDEX message_held (key>?)"),
+        ("keys_after", "SEARCH message USING INTEGER PRIMARY KEY (rowid>?)"),
+        ("in_files", "SCAN message USING COVERING INDEX message_file"),
+        ("return_leases", "SCAN message USING INDEX message_leased"),
+        ("buried", "SCAN message USING INDEX message_deleted"),
+        ("newest", "SEARCH message"),
+    ],
+)
+def test_starts_and_lists_look_at_no_more_than_they_want(plan, name, step):
+    """Walked by key, or by an index that has only those rows; nothing is sorted."""
+    assert plan(name) == [step]
+
+
+def test_taking_over_walks_by_key(plan):
+    assert plan("rows_after")[0] == "SEARCH m USING INTEGER PRIMARY KEY (rowid>?)"
+    assert not [step for step in plan("rows_after") if "SCAN" in step or "TEMP" in step]
+
+
+def test_messages_of_the_first_schema_are_kept_and_know_where_their_contents_are():
+    db = apsw.Connection(":memory:")
+    migrate(db, migrations()[:1])
+    add = "INSERT INTO message (key, due, owner, held, expired, deleted, envelope) VALUES (?, ?, ?, ?, ?, ?, x'00')"
+    rows = [
+        (1, 5.0, "dead", 0, 0, 0),
+        (2, 4.0, "", 1, 0, 0),
+        (3, 6.0, "", 0, 1, 0),
+        (4, 6.0, "dead", 0, 0, 1),
+    ]
+    db.executemany(add, rows)
+    db.execute("INSERT INTO body VALUES (1, x''), (3, x'00ff')")
+    migrate(db)
+    columns = "key, due, owner, held, expired, deleted"
+    assert db.execute(f"SELECT {columns} FROM message ORDER BY key").fetchall() == rows
+    assert [row[0] for row in db.execute(QUEUE["in_files"])] == [2, 4]
+    assert db.execute("SELECT key, content, checksum FROM body").fetchall() == [
+        (1, b"", None),
+        (3, b"\x00\xff", None),
+    ]
+    assert db.execute(QUEUE["settled"]).fetchall() == []

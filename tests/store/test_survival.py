@@ -26,6 +26,7 @@ from postroad.store.change import Change
 from postroad.store.envelope import pack
 from postroad.store.reader import ShardReader
 from postroad.store.shard import Shard
+
 from .conftest import leave
 
 FAR = 1e9

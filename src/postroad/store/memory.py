@@ -13,6 +13,7 @@ from postroad.base.errors import StoreUnavailable
 from postroad.model.message import Content, Message, Text
 from postroad.model.ports import Settlement, Spool, Then
 from postroad.store.envelope import pack
+from postroad.store.listing import KINDS
 from postroad.store.row import message_of
 
 
@@ -187,6 +188,8 @@ class MemoryStore:
 
     async def page(self, which: str, *, after: int, most: int) -> list[Message]:
         """Return the next messages of a kind."""
+        if which not in KINDS:
+            raise ValueError(f"no such kind of messages: {which}")
         found: list[Message] = []
         for key in sorted(key for key in self._rows if key > after):
             row = self._rows[key]
