@@ -14,6 +14,7 @@ from postroad.store.change import Change
 from postroad.store.envelope import pack
 from postroad.store.lock import ShardBusy
 from postroad.store.memory import MemoryStore
+from postroad.store.reader import ShardReader
 from postroad.store.shard import Shard
 
 NOW = 1_700_000_000.0
@@ -69,13 +70,26 @@ def test_a_listed_message_shows_who_still_waits_and_why(new):
     assert [(r.address, r.delay_reason) for r in shown.recipients] == [("b@x.test", "evil???[2J?")]
 
 
-def test_every_shard_is_read_active_first_held_last(put, new, tmp_path):
+def test_every_shard_is_read_in_order_of_arrival(put, new, tmp_path):
     held, deferred, active = new(held=True), new(), new(owner="w")
-    put(held, 0)
-    put(deferred, 1)
-    put(active, 2)
-    assert [m.queue_id for m in read_queue(tmp_path)] == [active.id, deferred.id, held.id]
-    assert read_queue(tmp_path / "none") == []
+    put(held, 1)
+    put(deferred, 0)
+    put(active, 1)
+    assert [m.queue_id for m in read_queue(tmp_path)] == [held.id, deferred.id, active.id]
+    assert list(read_queue(tmp_path / "none")) == []
+
+
+def test_the_first_messages_are_listed_before_the_others_are_read(put, new, tmp_path, monkeypatch):
+    for _ in range(5):
+        put(new())
+    monkeypatch.setattr("postroad.store.reader._PAGE", 2)
+    pages = []
+    page = ShardReader.page
+    monkeypatch.setattr(ShardReader, "page", lambda *args, **more: pages.append(1) or page(*args, **more))
+    messages = read_queue(tmp_path)
+    next(messages)
+    assert len(pages) == 1
+    assert len(list(messages)) == 4
 
 
 def test_a_message_is_found_in_any_shard(put, new, tmp_path):
@@ -98,7 +112,7 @@ def test_a_change_goes_to_the_shards_when_nothing_runs(put, new, tmp_path):
     assert change(tmp_path, control, "expire", [two.id], now=NOW) == [two.id]
     assert [m.forced_expire for m in read_queue(tmp_path)] == [False, True, False]
     assert change(tmp_path, control, "delete", None, now=NOW) == [one.id, two.id, three.id]
-    assert read_queue(tmp_path) == []
+    assert list(read_queue(tmp_path)) == []
 
 
 def test_a_change_chooses_by_queue_and_by_site(put, new, tmp_path):
@@ -168,6 +182,17 @@ async def test_a_worker_performs_requests_on_its_store(new):
     assert await perform(store, request, NOW) == {"changed": [message.id]}
     assert await perform(store, {"verb": "release", "ids": "ALL"}, NOW) == {"changed": [message.id, held.id]}
     assert await perform(store, {"verb": "flush", "ids": "ALL"}, NOW) == {"changed": [message.id]}
+
+
+async def test_a_choice_among_all_is_made_page_by_page(new, monkeypatch):
+    monkeypatch.setattr(tools, "_PAGE", 3)
+    store = MemoryStore(TestClock(NOW))
+    messages = [new(held=number % 2 == 0) for number in range(11)]
+    for message in messages:
+        store.accept(message, lambda error: None)
+    request = {"verb": "delete", "ids": "ALL", "queues": ["hold"]}
+    assert await perform(store, request, NOW) == {"changed": [m.id for m in messages if m.held]}
+    assert await store.count() == 5
 
 
 async def test_the_queue_is_asked_for_in_pages_of_all_workers(new, monkeypatch):

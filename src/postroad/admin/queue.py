@@ -6,7 +6,11 @@ while a server runs, and straight to the shards when none does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +27,7 @@ from postroad.store.shard import Shard
 
 QUEUES = ("incoming", "active", "deferred", "hold")
 VERBS = ("hold", "release", "requeue", "expire", "flush", "delete")
-_PAGE = 1000  # messages of one answer to "list"
+_PAGE = 250  # messages of one answer to "list", and of one look; others must not wait for them
 _IDS = 20_000  # queue ids of one request
 
 
@@ -77,39 +81,36 @@ def _printable(text: str) -> str:
 # --- looking
 
 
-def read_queue(queue_directory: Path) -> list[Listed]:
-    """Return every message of every shard: active ones first, then by queue and arrival.
+def read_queue(queue_directory: Path) -> Iterator[Listed]:
+    """Yield every message of every shard, in order of arrival; few are in memory at a time.
 
     StoreUnavailable when a shard cannot be read.
     """
-    found = []
-    for directory in shards(queue_directory):
-        reader = ShardReader(directory)
-        try:
-            found += [listed(message) for message in reader.find()]
-        finally:
-            reader.close()
-    return in_order(found)
+    with ExitStack() as stack:
+        readers = [stack.enter_context(closing(ShardReader(path))) for path in shards(queue_directory)]
+        yield from map(listed, heapq.merge(*(each.each() for each in readers), key=attrgetter("key")))
 
 
-def in_order(messages: Iterable[Listed]) -> list[Listed]:
-    """Sort as lists show them."""
-    places = {"active": 0, "incoming": 1, "deferred": 2, "hold": 3}
-    return sorted(messages, key=lambda m: (places.get(m.queue_name, 9), m.queue_id))
+def ask_queue(control_socket: str) -> Iterator[Listed]:
+    """Ask the running server for its queue, a page at a time; the first is asked for at once.
+
+    NotRunning, ControlFailed, PermissionError; while it is read ControlFailed, StoreUnavailable.
+    """
+    return _pages(control_socket, *_ask_page(control_socket, ""))
 
 
-def ask_queue(control_socket: str) -> list[Listed]:
-    """Ask the running server for its queue.  NotRunning, ControlFailed, PermissionError."""
-    found: list[Listed] = []
-    after = ""
-    while True:
-        answer = ask(control_socket, {"verb": "list", "after": after})
-        _refused(answer)
-        page = msgspec.convert(answer.get("messages", []), list[Listed])
-        found += page
-        if not page or not answer.get("more"):
-            return in_order(found)
-        after = max(message.queue_id for message in page)
+def _pages(control_socket: str, page: list[Listed], more: bool) -> Iterator[Listed]:
+    yield from page
+    while more and page:
+        page, more = _ask_page(control_socket, page[-1].queue_id)
+        yield from page
+
+
+def _ask_page(control_socket: str, after: str) -> tuple[list[Listed], bool]:
+    answer = ask(control_socket, {"verb": "list", "after": after})
+    _refused(answer)
+    page = msgspec.convert(answer.get("messages", []), list[Listed])
+    return sorted(page, key=attrgetter("queue_id")), bool(answer.get("more"))
 
 
 def find_message(queue_directory: Path, queue_id: str) -> tuple[Message, Content | None] | None:
@@ -162,9 +163,8 @@ def change_directly(queue_directory: Path, request: Mapping[str, Any], now: floa
         try:
             chosen = keys
             if select:
-                reader = ShardReader(directory)
-                chosen = _chosen(reader.find(keys), request)
-                reader.close()
+                with closing(ShardReader(directory)) as reader:
+                    chosen = _chosen(reader.each() if keys is None else reader.find(keys), request)
             times = {"now": now} if verb in ("requeue", "flush") else {}
             changed += shard.operate(verb, chosen, **times)
         finally:
@@ -180,17 +180,24 @@ async def perform(store: Store, request: Mapping[str, Any], now: float) -> dict[
     if request.get("verb") == "list":
         return await _page(store, str(request.get("after", "")))
     verb, keys, select = _understood(request)
-    if select:
-        keys = _chosen(await store.find(keys), request)
-    work = getattr(store, verb)
-    changed = await (work(keys, now=now) if verb in ("requeue", "flush") else work(keys))
+    work = partial(getattr(store, verb), **({"now": now} if verb in ("requeue", "flush") else {}))
+    if not select:
+        return {"changed": [id_of(key) for key in await work(keys)]}
+    if keys is not None:
+        return {"changed": [id_of(key) for key in await work(_chosen(await store.find(keys), request))]}
+    changed: list[int] = []
+    after = -1
+    while messages := await store.page("all", after=after, most=_PAGE):
+        after = messages[-1].key
+        if chosen := _chosen(messages, request):
+            changed += await work(chosen)
     return {"changed": [id_of(key) for key in changed]}
 
 
 async def _page(store: Store, after: str) -> dict[str, Any]:
-    messages = [message for message in await store.find() if message.id > after]
-    page = [msgspec.to_builtins(listed(message)) for message in messages[:_PAGE]]
-    return {"messages": page, "more": len(messages) > _PAGE}
+    found = await store.page("all", after=key_of(after) if after else -1, most=_PAGE + 1)
+    page = [msgspec.to_builtins(listed(message)) for message in found[:_PAGE]]
+    return {"messages": page, "more": len(found) > _PAGE}
 
 
 def merge(answers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def _list(tool: Tool, option: str) -> int:
     return 0
 
 
-def _messages(tool: Tool, settings: Settings) -> list[Listed]:
+def _messages(tool: Tool, settings: Settings) -> Iterator[Listed]:
     """Read the shards where we may, and ask the server where we may not."""
     from postroad.admin.queue import ask_queue, read_queue
     from postroad.app.params import CONTROL_SOCKET
