@@ -123,3 +123,24 @@ def test_only_2xx_is_good():
     assert ServerReply(250, b"250").good
     assert not ServerReply(354, b"354").good
     assert not ServerReply(199, b"199").good
+
+
+line = st.tuples(st.sampled_from([b"250", b"251", b"25x"]), st.sampled_from([b"-", b"-", b" ", b""]),
+                 st.sampled_from([b"", b"a", b"\r", b"x" * 30]), st.sampled_from([b"\r\n", b"\n"]))  # fmt: skip
+
+
+@given(st.lists(line.map(b"".join), max_size=6).map(b"".join), st.sampled_from([20, 40, 2048]), st.booleans())
+def test_several_lines_at_once_are_read_as_one_by_one(data, limit, strict):
+    def read(pieces):
+        parser, replies = ReplyParser(limit), []
+        parser.strict = strict
+        try:
+            for piece in pieces:
+                parser.feed(piece)
+                while (reply := parser.next()) is not None:
+                    replies.append((reply.code, reply.raw))
+        except GarbledReply:
+            replies.append("garbled")
+        return replies
+
+    assert read([data]) == read([data[at : at + 1] for at in range(len(data))])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from postroad.proto.replies import printable
 
@@ -45,10 +46,12 @@ def parse_discard(words: Iterable[str]) -> tuple[frozenset[str], bool]:
     return frozenset(upper & _KNOWN), "SILENT-DISCARD" not in upper
 
 
+@lru_cache(maxsize=200)
 def parse_features(raw: bytes, discard: frozenset[str] = frozenset()) -> Features:
     """Read the lines of a 250 reply to EHLO: the server's name, then a keyword on each line.
 
-    Keywords in ``discard`` count as not offered; unknown ones are ignored.
+    Keywords in ``discard`` count as not offered; unknown ones are ignored.  A server says the same to
+    every connection, so the answer is remembered, and shared.
     """
     features = Features()
     lines = raw.split(b"\n")

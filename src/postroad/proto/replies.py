@@ -10,6 +10,8 @@ REPLY_LIMIT = 65536
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ufffd]")
 # RFC 3463 2: class, subject and detail; RFC 2034 4 puts it behind the code.
 _STATUS = re.compile(rb"[0-9]{3}[ -] *([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![^ \t])")
+# A reply of several lines with one code, as every answer to EHLO is.
+_LINES = re.compile(rb"([0-9]{3})-[^\n]*\n(?:\1-[^\n]*\n)*\1 [^\n]*\n")
 _USUAL = b"250 2.0.0 "  # how nearly every server takes a message
 
 
@@ -118,6 +120,8 @@ class ReplyParser:
             if end < 0:
                 self._shorten(buffer)
                 return None
+            if not self._size and buffer[3:4] == b"-" and (reply := self._lines(buffer)) is not None:
+                return reply
             line = buffer[: end - 1] if buffer[end - 1 : end] == b"\r" else buffer[:end]
             self.buffer = buffer = buffer[end + 1 :]
             code = line[:3]
@@ -134,6 +138,14 @@ class ReplyParser:
                 # some garbage, for the one to the dot, or mail is lost.
                 raise GarbledReply(printable(line[:100]))
         return None
+
+    def _lines(self, buffer: bytes) -> ServerReply | None:
+        """Return a reply of several lines if the whole is there: in one step what ``next`` does in many."""
+        found = _LINES.match(buffer)
+        if found is None or found.end() > self.line_limit:
+            return None
+        self.buffer = buffer[found.end() :]
+        return ServerReply(int(found[1]), found[0].replace(b"\r\n", b"\n")[:-1])
 
     def _shorten(self, buffer: bytes) -> None:
         """Bound a line that has no end yet: behind the limit, its bytes are counted and forgotten."""
