@@ -97,5 +97,5 @@ async def test_while_new_mail_comes_no_more_of_the_old_is_taken_than_came_of_the
     assert w.asked == [10]
     while len(w.taken) < 1000:
         await asyncio.sleep(0.001)
-    assert w.asked[:4] == [10, 70, 200, 200]
+    assert w.asked[:5] == [10, 70, 10, 200, 200]
     w.claims.stop()

@@ -36,6 +36,7 @@ class Claims:
         self._stopped = False
         self.wanted = False  # there may be more to take than there was room for
         self.fresh = 0
+        self._before = 0  # what it was at the last claim
 
     def run(self) -> None:
         """Begin a queue run, and plan the next."""
@@ -65,8 +66,8 @@ class Claims:
             self.wanted = True
             return
         self._claiming, self.wanted = True, False
-        most = max(self.fresh, _LEAST) if self.fresh else _MOST
-        self.fresh = 0
+        most = max(self.fresh, _LEAST) if self._is_busy() else _MOST
+        self._before, self.fresh = self.fresh, 0
         tasks.start(self._store.claim(now=self._clock.now(), most=min(room, most, _MOST)), self._claimed)
 
     def _claimed(self, messages: list[Message] | None, error: BaseException | None) -> None:
@@ -80,7 +81,11 @@ class Claims:
             self.wanted = True  # there may be more; go on as soon as there is room
             if self._room() > 0:
                 self._claiming = True
-                asyncio.get_running_loop().call_later(_PAUSE if self.fresh else 0, self._claim_more)
+                asyncio.get_running_loop().call_later(_PAUSE if self._is_busy() else 0, self._claim_more)
+
+    def _is_busy(self) -> bool:
+        """Return whether new mail came since the last claim but one: it comes in groups."""
+        return bool(self.fresh or self._before)
 
     def _claim_more(self) -> None:
         self._claiming = False
