@@ -105,6 +105,22 @@ async def test_what_an_answer_causes_is_the_next_batch(ends, delivery):
     await writer.close()
 
 
+async def test_a_defect_in_one_that_is_told_stops_no_other(ends, delivery):
+    writer, helper = ends
+    loop, errors, got = asyncio.get_running_loop(), [], []
+    loop.set_exception_handler(lambda _, context: errors.append(context["exception"]))
+    writer.write(delivery(), BODY, lambda _: 1 / 0)
+    await turns()
+    writer.write(delivery(), BODY, got.append)
+    answer(helper, take(helper)[0].number, (1, "x"))
+    await turns()
+    assert [type(error) for error in errors] == [ZeroDivisionError]
+    answer(helper, take(helper)[0].number, (1, "x"))
+    await turns()
+    assert len(got) == 1
+    await writer.close()
+
+
 @pytest.mark.parametrize(
     ("count", "size", "name", "counts"),
     [

@@ -223,21 +223,25 @@ class HelperWriter:
         self._tell(asked, answer.runs)
 
     def _tell(self, asked: _Asked, runs: list[tuple[int, Result]]) -> None:
-        """Hand results over; behind the last of a batch its line's next one is sent."""
+        """Hand results over; behind the last of a batch its line sends the next, with what these cause."""
         at = asked.answered
         asked.answered += sum(count for count, _ in runs)
-        line = asked.line
-        if asked.answered == len(asked.thens) and line is not None:
-            if line.jobs:
-                self._send_soon(line)
-            else:
-                line.close()
-                del self._lines[line.owner]
-        for count, result in runs:
-            for then in asked.thens[at : at + count]:
-                then(result)
-            at += count
-        self._check_ended()
+        try:
+            for count, result in runs:
+                for then in asked.thens[at : at + count]:
+                    then(result)
+                at += count
+        finally:
+            if asked.line is not None and asked.answered == len(asked.thens) and not self._gone:
+                self._go_on(asked.line)
+            self._check_ended()
+
+    def _go_on(self, line: _Line) -> None:
+        if line.jobs:
+            self._send_soon(line)
+        else:
+            line.close()
+            del self._lines[line.owner]
 
     def _check_ended(self) -> None:
         if self._ended is not None and not self._asked and not self._lines:
