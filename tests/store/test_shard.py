@@ -1,3 +1,4 @@
+import contextlib
 import os
 
 import pytest
@@ -11,7 +12,7 @@ from postroad.store.envelope import pack
 from postroad.store.lock import ShardBusy
 from postroad.store.shard import Shard
 
-from .conftest import queued
+from .conftest import leave, queued
 
 
 def test_a_shard_is_private_and_has_one_holder(shard, tmp_path):
@@ -183,3 +184,139 @@ def test_a_database_that_fails_is_told_as_such(shard, new, verb):
     shard.backlog.db.pragma("query_only", value=True)
     with pytest.raises(StoreUnavailable):
         shard.operate(verb, None)
+
+
+# --- what the disk does
+
+
+@pytest.fixture
+def small(tmp_path):
+    made = Shard(tmp_path / "small", journal_size=2000)
+    yield made
+    with contextlib.suppress(OSError):  # the test may have left it
+        leave(made)
+
+
+def fill(shard, new):
+    """Write until the journal's other file is to be used again."""
+    while not (shard._journal.file == 1 and shard._journal.is_full()):
+        shard.write([queued(shard, new(), owner="me")])
+
+
+def done(message):
+    change = Change(print, message.key)
+    change.done = message.key
+    return change
+
+
+def keys_of(shard, which="all"):
+    return [message.key for message in shard.page(which, -1, 9999)]
+
+
+def test_what_cannot_be_read_at_the_moment_keeps_its_file_and_nothing_else(small, new, monkeypatch):
+    bad, good = new(text=b"unreadable\r\n"), new()
+    small.write([queued(small, bad), queued(small, good)])
+    read = os.pread
+
+    def broken(fd, size, at):
+        data = read(fd, size, at)
+        if data == bad.content.data:
+            raise OSError(5, "Input/output error")
+        return data
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pread", broken)
+        with pytest.raises(StoreUnavailable, match=bad.id):
+            small.content(bad.key)
+        assert [m.key for m in small.claim(bad.due, 9e9, "me", 9)] == [good.key]
+        fill(small, new)
+        with pytest.raises(StoreUnavailable, match=bad.id):
+            small.write([queued(small, new())])
+        small.write([done(good)])
+        assert good.key not in keys_of(small)
+    assert [m.key for m in small.claim(bad.due, 9e9, "me", 9)] == [bad.key]
+    small.write([queued(small, new())])
+    assert small.backlog.damaged == []
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_content_that_was_damaged_in_the_journal_is_moved_aside(tmp_path, small, new, restart):
+    bad, good = new(text=b"to be damaged\r\n"), new()
+    small.write([queued(small, bad), queued(small, good)])
+    path = tmp_path / "small" / "journal-0"
+    path.write_bytes(path.read_bytes().replace(b"to be damaged", b"TO BE DAMAGED"))
+    small.settle_down([bad.key])
+    if restart:  # before it was looked at: the next start finds it
+        leave(small)
+        small = Shard(tmp_path / "small")
+    assert [m.key for m in small.claim(bad.due, 9e9, "me", 9)] == [good.key]
+    assert small.backlog.damaged == [(bad.id, "the content is missing or damaged")]
+    if restart:
+        leave(small)
+
+
+def test_a_shard_whose_database_is_full_at_the_end_is_found_whole_by_the_next_start(tmp_path, new):
+    shard = Shard(tmp_path / "s", journal_size=2000)
+    messages = [new() for _ in range(20)]
+    for message in messages:
+        shard.write([queued(shard, message)])
+    shard.backlog.db.pragma("query_only", value=True)
+    shard.close()
+    shard = Shard(tmp_path / "s")
+    assert shard.recovered > 0
+    assert [m.key for m in shard.claim(messages[0].due, 9e9, "me", 99)] == [m.key for m in messages]
+    shard.close()
+
+
+def test_what_is_done_stays_away_though_the_database_could_not_be_told_at_the_end(tmp_path, new):
+    shard = Shard(tmp_path / "s")
+    first, second = new(), new()
+    shard.write([queued(shard, first), queued(shard, second)])
+    assert [m.key for m in shard.claim(first.due, 9e9, "me", 1)] == [
+        first.key
+    ]  # both are in the database then
+    shard.write([done(first)])
+    shard.backlog.db.pragma("query_only", value=True)
+    shard.close()
+    shard = Shard(tmp_path / "s")
+    shard.return_leases(0.0)
+    assert keys_of(shard) == [second.key]
+    shard.close()
+
+
+def test_a_journal_of_an_orderly_end_leaves_no_files(tmp_path, new):
+    shard = Shard(tmp_path / "s")
+    shard.write([queued(shard, new())])
+    shard.close()
+    assert not list((tmp_path / "s").glob("journal-*"))
+    shard = Shard(tmp_path / "s")
+    assert (shard.recovered, len(keys_of(shard))) == (0, 1)
+    shard.close()
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("/etc/passwd", path)])
+@pytest.mark.parametrize("name", ["journal-0", "journal-1"])
+def test_what_stands_in_the_journals_place_is_refused_and_not_touched(tmp_path, new, name, make):
+    Shard(tmp_path / "s").close()
+    make(tmp_path / "s" / name)
+    for _ in range(2):  # the lock was let go
+        with pytest.raises(StoreUnavailable, match="cannot open the queue"):
+            Shard(tmp_path / "s")
+    assert os.path.lexists(tmp_path / "s" / name)
+
+
+def test_a_damaged_journal_is_kept_and_the_rest_of_it_is_read(tmp_path, small, new):
+    messages = [new(f"r{n}@x.test") for n in range(3)]
+    for message in messages:
+        small.write([queued(small, message)])
+    leave(small)
+    path = tmp_path / "small" / "journal-0"
+    damaged = path.read_bytes().replace(pack(messages[1]), pack(messages[1]).upper())
+    path.write_bytes(damaged)
+    again = Shard(tmp_path / "small")
+    assert keys_of(again) == [messages[0].key, messages[2].key]
+    assert (tmp_path / "small" / "journal-0.damaged").read_bytes() == damaged
+    again.operate("delete", None)
+    again.remove_if_empty()
+    again.close()
+    assert (tmp_path / "small" / "journal-0.damaged").exists(), "it is for a person to look at"

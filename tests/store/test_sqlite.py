@@ -6,6 +6,7 @@ import pytest
 from postroad.base.errors import StoreUnavailable
 from postroad.model.message import Text
 from postroad.store import sqlite
+from postroad.store.envelope import pack
 from postroad.store.lock import ShardBusy
 from postroad.store.sqlite import SqliteStore
 
@@ -197,3 +198,55 @@ async def test_a_verb_for_all_reaches_all_in_slices_and_others_get_their_turn(
     held = await sqlite_bench.store.page("held", after=0, most=99)
     assert [m.key for m in held][:8] == [m.key for m in messages]
     assert later.key in [m.key for m in await sqlite_bench.store.find()]
+
+
+async def test_a_damaged_journal_is_said_at_every_start_until_it_is_taken_away(
+    sqlite_bench, new, tmp_path, sink
+):
+    messages = [await sqlite_bench.accept(new(f"r{n}@x.test")) for n in range(3)]
+    path = tmp_path / "shard-0" / "journal-0"
+    envelope = pack(messages[1])
+    path.write_bytes(path.read_bytes().replace(envelope, envelope.upper()))
+    await sqlite_bench.crash()
+    assert [m.key for m in await sqlite_bench.store.find()] == [messages[0].key, messages[2].key]
+    await sqlite_bench.reopen()
+    kept = tmp_path / "shard-0" / "journal-0.damaged"
+    said = f"qmgr: error: mail may be missing: a part of the journal cannot be read; it is kept as {kept}"
+    assert sink.lines.count(said) == 2
+    kept.unlink()
+    await sqlite_bench.reopen()
+    assert sink.lines.count(said) == 2
+
+
+async def test_what_lost_its_content_is_moved_aside_before_a_shard_is_taken_over(
+    sqlite_bench, new, clock, log, tmp_path, sink
+):
+    other = SqliteStore(tmp_path / "shard-1", clock=clock, log=log)
+    lost, kept = new(), new()
+    for message in (lost, kept):
+        spool = other.spool(message.key)
+        spool.write(b"x" * 1000)
+        message.content = spool.finish()
+        done = asyncio.get_running_loop().create_future()
+        other.accept(message, done.set_result)
+        assert await done is None
+    await other.close()
+    os.unlink(tmp_path / "shard-1" / "bodies" / lost.id)
+    assert await sqlite_bench.store.adopt(tmp_path / "shard-1") == 1
+    assert [m.key for m in await sqlite_bench.store.claim(now=clock.now(), most=9)] == [kept.key]
+    assert [line for line in sink.lines if lost.id in line and "moved to the corrupt messages" in line]
+    assert (tmp_path / "shard-1" / "queue.db").exists(), "its envelope is there for a person to look at"
+
+
+async def test_a_content_in_the_journal_that_cannot_be_read_is_no_missing_one(sqlite_bench, new, monkeypatch):
+    message = await sqlite_bench.accept(new())
+    message.content = None
+
+    def broken(fd, size, at):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pread", broken)
+        with pytest.raises(StoreUnavailable, match="Input/output"):
+            sqlite_bench.store.content(message)
+    assert sqlite_bench.store.content(message).size == message.size
