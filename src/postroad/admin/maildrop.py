@@ -25,6 +25,7 @@ from postroad.net.interfaces import own_addresses
 from postroad.proto.replies import ServerReply
 from postroad.smtpd.events import LOCAL
 from postroad.store.lock import ShardBusy
+from postroad.store.params import QUEUE_JOURNAL_SIZE
 from postroad.store.sqlite import SqliteStore
 from postroad.tables.context import TableContext
 
@@ -48,7 +49,7 @@ def queue_directly(settings: Settings, directory: str, envelope: Envelope, conte
 
 
 async def _queue(settings: Settings, directory: str, envelope: Envelope, content: Iterable[bytes], caller: tuple[int, str], log: Log, is_running: Callable[[], bool]) -> str:  # fmt: skip  # noqa: E501
-    store = await _open(Path(settings[model.QUEUE_DIRECTORY], SHARD), log)
+    store = await _open(Path(settings[model.QUEUE_DIRECTORY], SHARD), log, settings[QUEUE_JOURNAL_SIZE])
     try:
         # Asked with the shard in our hands: a server that starts from now on waits for it.
         if is_running():
@@ -75,12 +76,12 @@ def open_log(settings: Settings) -> Log:
     return Log(sink, settings[model.SYSLOG_NAME])
 
 
-async def _open(path: Path, log: Log) -> SqliteStore:
+async def _open(path: Path, log: Log, journal_size: int) -> SqliteStore:
     clock = SystemClock()
     until = clock.steady() + _PATIENCE
     while True:
         try:
-            return SqliteStore(path, clock=clock, log=log)
+            return SqliteStore(path, clock=clock, log=log, journal_size=journal_size)
         except ShardBusy:
             if clock.steady() > until:
                 raise

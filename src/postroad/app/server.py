@@ -25,6 +25,7 @@ from postroad.model.params import MAILLOG_FILE, MYHOSTNAME, QUEUE_DIRECTORY, SYS
 from postroad.net.counts import SharedCounts
 from postroad.scheduler.scheduler import Scheduler
 from postroad.store.lock import ShardBusy
+from postroad.store.params import QUEUE_JOURNAL_SIZE
 from postroad.store.reader import shards
 from postroad.store.sqlite import SqliteStore
 
@@ -69,8 +70,9 @@ class Server:
     async def _make_core(self) -> Core:
         loop = asyncio.get_running_loop()
         clock = SystemClock()
-        directory = shard_directory(self._config.settings[QUEUE_DIRECTORY], self._number)
-        store = await _open_store(directory, clock, self.log)
+        settings = self._config.settings
+        directory = shard_directory(settings[QUEUE_DIRECTORY], self._number)
+        store = await _open_store(directory, clock, self.log, settings[QUEUE_JOURNAL_SIZE])
         return Core(
             loop=loop,
             clock=clock,
@@ -206,12 +208,12 @@ class Server:
         self.log.sink.flush()
 
 
-async def _open_store(directory: Path, clock: SystemClock, log: Log) -> SqliteStore:
+async def _open_store(directory: Path, clock: SystemClock, log: Log, journal_size: int) -> SqliteStore:
     """Open a shard.  A server that was killed has workers that are just ending: wait for them."""
     end = clock.steady() + _ENDING_TIME
     while True:
         try:
-            return SqliteStore(directory, clock=clock, log=log)
+            return SqliteStore(directory, clock=clock, log=log, journal_size=journal_size)
         except ShardBusy:
             if clock.steady() > end:
                 raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postroad.base.kinds import LIST, choice
+from postroad.base.kinds import LIST, SIZE, choice
 from postroad.base.params import Group
 
 params = Group("store")
@@ -12,6 +12,15 @@ QUEUE_STORE = params.declare(
     choice("sqlite"),
     "sqlite",
     "Where the queue is kept: sqlite is a database for each worker below $queue_directory.",
+    own=True,
+    live=False,
+)
+QUEUE_JOURNAL_SIZE = params.declare(
+    "queue_journal_size",
+    SIZE,
+    "67108864",
+    "How long each of the two files of a worker's journal grows before it is used again.",
+    low=1 << 20,
     own=True,
     live=False,
 )
