@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from postroad.model.message import Message, Recipient
 from postroad.proto.client import ClientSession
-from postroad.proto.client_stages import BODY, CLOSED, IDLE, RSET, VOID, Event
+from postroad.proto.client_stages import BODY, CLOSED, IDLE, MAIL, RSET, VOID, Event
+from postroad.proto.client_usual import UsualAnswers
 from postroad.proto.client_values import Dispatch, Manners, Peer
 
 FULL = "250-there\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8"
@@ -12,11 +13,12 @@ PLAIN = "250 there"
 SENT = (Event.FINISHED, "2.0.0")
 
 
-def session(ehlo=FULL, *, lmtp=False, warnings=None):
+def session(ehlo=FULL, *, lmtp=False, warnings=None, usual=None):
     made = ClientSession(
         Manners("me.example", str, lmtp=lmtp),
         Peer("there", "192.0.2.1", 25),
         (warnings if warnings is not None else []).append,
+        usual,
     )
     made.feed(b"220 there\r\n")
     assert made.next_event() is Event.WAIT
@@ -447,3 +449,24 @@ def test_an_envelope_answered_as_the_one_before_is_understood_like_the_first(rec
     first, second = dispatch(*recipients), dispatch(*recipients)
     assert after(used, second, *replies) == after(fresh, first, *replies)
     assert used.heard - fresh.heard == before
+
+
+def test_what_one_conversation_has_heard_the_next_need_not_read():
+    usual, answers = UsualAnswers(), ("250 Ok", "250 Ok", "354 go")
+    for _ in range(2):
+        made, parcel = session(usual=usual), dispatch()
+        made.begin(parcel)
+        assert say(made, *answers) == [Event.CONTENT]
+        assert (made.stage, parcel.accepted, made.heard) == (BODY, [0], 5)
+
+
+def test_a_server_without_pipelining_is_never_taken_to_have_answered_what_it_was_not_asked():
+    usual, answers = UsualAnswers(), ("250 Ok", "250 Ok", "354 go")
+    made = session(usual=usual)
+    made.begin(dispatch())
+    assert say(made, *answers) == [Event.CONTENT]
+    made = session(PLAIN, usual=usual)
+    made.begin(dispatch())
+    assert made.stage is MAIL
+    assert say(made, "250 Ok") == []
+    assert made.take() == b"MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\n"

@@ -50,7 +50,8 @@ from postroad.proto.replies import GarbledReply, ServerReply
 class ClientSession(Handshake):
     """One conversation.  ``carried`` counts the messages begun on it, ``heard`` the replies.
 
-    ``current`` is the message under way, ``finished`` the one that the last FINISHED was about.
+    ``usual`` are answers that other conversations with such a server have had.  ``current`` is the
+    message under way, ``finished`` the one that the last FINISHED was about.
     """
 
     __slots__ = (
@@ -64,12 +65,12 @@ class ClientSession(Handshake):
         "heard",
     )
 
-    def __init__(self, manners: Manners, peer: Peer, warn: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, manners: Manners, peer: Peer, warn: Callable[[str], None] = lambda _: None, usual: UsualAnswers | None = None) -> None:  # fmt: skip  # noqa: E501
         super().__init__(manners, peer, warn)
         self._commands: list[bytes] = []  # RCPT commands that wait for their turn, without pipelining
         self._decided = False  # the current message was decided without a word to the server
         self._following: Dispatch | None = None  # its envelope went out behind the current content
-        self._usual = UsualAnswers()
+        self._usual = usual if usual is not None else UsualAnswers()
         self.current: Dispatch | None = None
         self.finished: Dispatch | None = None
         self.carried = 0
@@ -89,7 +90,7 @@ class ClientSession(Handshake):
         if not parser.buffer:
             return _WAIT
         envelope = b""
-        if self.stage is MAIL:
+        if self.stage is MAIL and self.features.pipelining:
             dispatch = self._dispatch()
             if self._usual.taken(parser, dispatch):
                 self.heard += dispatch.replied + 2
@@ -362,13 +363,6 @@ class ClientSession(Handshake):
         dispatch.rest(outcome)
         self._decided = True
 
-    def _out_of_step(self, reply: ServerReply) -> bool:
-        """Whether the reply is of a kind that no such command has, so that it must be another's.
-
-        Only with several commands on their way; one at a time, it is what the server says to this.
-        """
-        return self.features.pipelining and reply.code // 100 not in (2, 4, 5)
-
     def _garbled(self, line: str) -> Event:
         stage = self.stage
         outcome = self._nonsense(line, self.current.message.id if self.current is not None else "")
@@ -378,19 +372,6 @@ class ClientSession(Handshake):
         self.current.rest(outcome)
         self.current.site_failure = outcome
         return self._finish()
-
-    def _answer(self, reply: ServerReply, stage: Stage) -> Outcome:
-        text = f"host {self.peer.host} said: {reply.text} (in reply to {stage.command})"
-        return self._said(reply, text)
-
-    def _delivered(self, reply: ServerReply) -> Outcome:
-        text = reply.text
-        outcome = Outcome(reply.status, text, self.peer.relay)
-        outcome.remote = self.peer.name
-        outcome.reply = text
-        outcome.action = "relayed"
-        outcome.notified = self.features.dsn  # RFC 3461 5.2.1
-        return outcome
 
 
 # Enum members are slow to get at.

@@ -143,3 +143,23 @@ class Handshake:
         stage, self.stage = self.stage, CLOSED
         text = f"protocol error in reply from {self.peer.host} while {stage.doing}"
         return Outcome("4.5.0", text, self.peer.relay)
+
+    def _out_of_step(self, reply: ServerReply) -> bool:
+        """Whether the reply is of a kind that no such command has, so that it must be another's.
+
+        Only with several commands on their way; one at a time, it is what the server says to this.
+        """
+        return self.features.pipelining and reply.code // 100 not in (2, 4, 5)
+
+    def _answer(self, reply: ServerReply, stage: Stage) -> Outcome:
+        text = f"host {self.peer.host} said: {reply.text} (in reply to {stage.command})"
+        return self._said(reply, text)
+
+    def _delivered(self, reply: ServerReply) -> Outcome:
+        text = reply.text
+        outcome = Outcome(reply.status, text, self.peer.relay)
+        outcome.remote = self.peer.name
+        outcome.reply = text
+        outcome.action = "relayed"
+        outcome.notified = self.features.dsn  # RFC 3461 5.2.1
+        return outcome

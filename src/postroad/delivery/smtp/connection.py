@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
         self.lane = lane
         self.lost = False  # or closing: nothing more can be sent
         self.peer = peer
-        self.session = ClientSession(context.manners, peer, context.warn)
+        self.session = ClientSession(context.manners, peer, context.warn, lane.usual)
 
     # --- the agent's side
 

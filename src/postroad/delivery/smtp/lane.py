@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from postroad.delivery.smtp.parcel import Parcel
+from postroad.proto.client_usual import UsualAnswers
 
 if TYPE_CHECKING:
     from postroad.delivery.smtp.connection import Connection
@@ -38,6 +39,7 @@ class Lane:
         "nexthop",
         "pace",
         "steady",
+        "usual",
         "waiting",
     )
 
@@ -53,6 +55,7 @@ class Lane:
         self.last_done = float("-inf")
         self.pace = float("inf")  # seconds that a message takes, smoothed
         self.alternatives = True
+        self.usual = UsualAnswers()
 
     def arrived(self, now: float) -> None:
         """A job has come.
