@@ -11,7 +11,7 @@ QUEUE_STORE = params.declare(
     "queue_store",
     choice("sqlite"),
     "sqlite",
-    "Where the queue is kept: sqlite is a database for each worker below $queue_directory.",
+    "Where the queue is kept: sqlite is a journal and a database for each worker below $queue_directory.",
     own=True,
     live=False,
 )
