@@ -40,3 +40,16 @@ def test_leaving_without_having_entered_never_goes_below_zero(table):
     counts = SharedCounts(table, 0, 2)
     counts.leave("192.0.2.1")
     assert counts.enter("192.0.2.1") == 1
+
+
+def test_the_sessions_of_a_service_are_seen_by_the_other_workers(table):
+    one, two = SharedCounts(table, 0, 2).sessions(3), SharedCounts(table, 1, 2).sessions(3)
+    one.change(2)
+    assert (one.elsewhere(), two.elsewhere()) == (0, 2)
+    two.change(1)
+    one.change(-1)
+    assert (one.elsewhere(), two.elsewhere()) == (1, 1)
+    one.change(-5)
+    assert two.elsewhere() == 0
+    SharedCounts(table, 1, 2)  # a successor of a worker that died
+    assert one.elsewhere() == 0

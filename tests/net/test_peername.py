@@ -22,9 +22,9 @@ def who(resolver, clock, tmp_path, sink):
     (tmp_path / "hosts").write_text("127.0.0.1 localhost\n192.0.2.77 forged\n192.0.2.78 forged\n")
     hosts = HostsFile(clock, str(tmp_path / "hosts"))
 
-    async def who(address, *, enabled=True):
+    async def who(address):
         client = Client(address)
-        await identify(client, resolver, hosts, Log(sink), enabled=enabled)
+        await identify(client, resolver, hosts, Log(sink))
         return client.name, client.name_code, client.reverse_name, client.reverse_name_code
 
     return who
@@ -88,11 +88,6 @@ async def test_a_name_that_is_no_host_name_is_not_taken(stub, who, sink, name):
 async def test_the_hosts_file_is_asked_before_the_dns(stub, who, sink):
     assert await who("127.0.0.1") == ("localhost", 2, "localhost", 2)
     assert await who("192.0.2.78") == ("forged", 2, "forged", 2)
-    assert stub.asked == []
-
-
-async def test_the_look_up_can_be_turned_off(stub, who):
-    assert await who("192.0.2.1", enabled=False) == ("unknown", 5, "unknown", 5)
     assert stub.asked == []
 
 

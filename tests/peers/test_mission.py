@@ -186,6 +186,16 @@ def test_the_process_limit_bounds_the_sessions(server: Postroad) -> None:
         client.quit()
 
 
+def test_one_worker_may_have_all_the_sessions_that_the_limit_allows(place: Path) -> None:
+    """The kernel shares connections out by chance: each round another way."""
+    main = "default_process_limit = 4\nsmtpd_client_connection_count_limit = 0\n"
+    with Postroad(place, main=main, workers=2) as server:
+        for _ in range(6):
+            clients = [server.connect() for _ in range(4)]
+            for client in clients:
+                client.quit()
+
+
 def test_connections_are_used_again_for_two_seconds(server: Postroad, peer: NextHop) -> None:
     server.configure("smtp_connection_cache_destinations = 127.0.0.1")
     assert server.reload().returncode == 0

@@ -25,6 +25,7 @@ from postroad.model.message import Message, Recipient
 from postroad.model.outcome import Outcome
 from postroad.model.params import DEFAULT_PROCESS_LIMIT, RECEIVE_OVERRIDE_OPTIONS, SYSLOG_NAME
 from postroad.model.ports import Agent, Outcomes, Policy
+from postroad.net.counts import SERVICES, ServiceCount
 from postroad.net.hostsfile import HostsFile
 from postroad.net.interfaces import OwnAddresses, own_addresses
 from postroad.net.params import SMTPD_PEERNAME_LOOKUP
@@ -190,11 +191,21 @@ class _Builder:
         )
 
     def _limit(self, service: Service | None) -> int:
-        """Return the worker's part of a service's process limit; 0 for none."""
+        """Return a service's process limit, for all workers together; 0 for none."""
         settings = self.settings if service is None else self.config.settings_for(service)
         maxproc = None if service is None else service.maxproc
-        limit = settings[DEFAULT_PROCESS_LIMIT] if maxproc is None else maxproc
+        return settings[DEFAULT_PROCESS_LIMIT] if maxproc is None else maxproc
+
+    def _share(self, service: Service | None) -> int:
+        """Return the worker's part of a service's process limit; 0 for none."""
+        limit = self._limit(service)
         return max(1, -(-limit // self.core.workers)) if limit else 0
+
+    def _taken(self, service: Service) -> ServiceCount | None:
+        """Return the count of a service's sessions that all workers share."""
+        names = sorted(each.key for each in self.config.services if each.type == "inet")
+        number = names.index(service.key)
+        return self.core.counts.sessions(number) if number < SERVICES else None
 
     # --- in
 
@@ -235,6 +246,7 @@ class _Builder:
             identify=self._identifier(settings, log),
             has_space=self.intake.has_space,
             limit=self._limit(service),
+            taken=self._taken(service),
             on_full=self._doors(service.key).shut,
         )
 
@@ -254,10 +266,12 @@ class _Builder:
         )
 
     def _identifier(self, settings: Settings, log: Log) -> Any:
-        enabled = settings[SMTPD_PEERNAME_LOOKUP]
+        """Return what finds out a client's name; None where nobody wants to know."""
+        if not settings[SMTPD_PEERNAME_LOOKUP]:
+            return None
 
         async def known(client: Client) -> None:
-            await identify(client, self.resolver, self.hosts, log, enabled=enabled)
+            await identify(client, self.resolver, self.hosts, log)
 
         return known
 
@@ -273,7 +287,7 @@ class _Builder:
             counts=self.core.counts,
             tables=self.tables,
             has_space=self.intake.has_space,
-            limit=self._limit(None),
+            limit=self._share(None),
             on_full=self._doors("").shut,
             local=True,
         )
@@ -306,7 +320,7 @@ class _Builder:
         made: dict[str, TransportLanes] = {}
         for name, agent in agents.items():
             service = self.config.service(name)
-            limit = self._limit(service)
+            limit = self._share(service)
             lanes = self.core.transports.get(name)
             if lanes is None:
                 lanes = TransportLanes(name, agent, self.settings, limit, self.core.workers)

@@ -1,8 +1,8 @@
-"""Counts that all workers share without a lock: how many sessions an address has.
+"""Counts that all workers share without a lock: how many sessions an address has, and a service.
 
 A table in shared memory has a row for each worker; a worker writes only its own row and reads the
 sum of all.  An address has two places in a row (a count-min sketch), so a count is never too low,
-and too high only if both places are shared with other busy addresses.
+and too high only if both places are shared with other busy addresses.  A service has a place of its own.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from array import array
 from zlib import crc32
 
 _PLACES = 1 << 14
+SERVICES = 256
+_ROW = _PLACES + SERVICES
 _WIDTH = 2  # bytes of one count
 _MOST = 0xFFFF
 
@@ -23,10 +25,10 @@ class SharedCounts:
     def __init__(self, fd: int, worker: int, workers: int) -> None:
         self._map = mmap.mmap(fd, size_of(workers))
         self._view = memoryview(self._map).cast("H")
-        self._row = worker * _PLACES
-        self._rows = range(0, workers * _PLACES, _PLACES)
+        self._row = worker * _ROW
+        self._rows = range(0, workers * _ROW, _ROW)
         # What a predecessor that died had counted is void: its sessions died with it.
-        self._view[self._row : self._row + _PLACES] = array("H", bytes(_PLACES * _WIDTH))
+        self._view[self._row : self._row + _ROW] = array("H", bytes(_ROW * _WIDTH))
 
     def enter(self, address: str) -> int:
         """Count one more session of the address; return how many it has now."""
@@ -43,6 +45,12 @@ class SharedCounts:
             if view[row + place]:
                 view[row + place] -= 1
 
+    def sessions(self, service: int) -> ServiceCount:
+        """Return the count of the sessions of a service, by its number below SERVICES."""
+        return ServiceCount(
+            self._view, self._row + _PLACES + service, [row + _PLACES + service for row in self._rows]
+        )
+
     def count(self, address: str) -> int:
         """Return how many sessions the address has."""
         one, two = _places(address)
@@ -50,9 +58,29 @@ class SharedCounts:
         return min(sum(view[row + one] for row in self._rows), sum(view[row + two] for row in self._rows))
 
 
+class ServiceCount:
+    """The sessions of one service over all workers.  Each worker's change is seen by all at once."""
+
+    __slots__ = ("_mine", "_others", "_view")
+
+    def __init__(self, view: memoryview, mine: int, places: list[int]) -> None:
+        self._view = view
+        self._mine = mine
+        self._others = [place for place in places if place != mine]
+
+    def change(self, by: int) -> None:
+        """Count sessions of ours that come or go."""
+        self._view[self._mine] = min(max(self._view[self._mine] + by, 0), _MOST)
+
+    def elsewhere(self) -> int:
+        """Return how many sessions the other workers have."""
+        view = self._view
+        return sum([view[place] for place in self._others])
+
+
 def size_of(workers: int) -> int:
     """Return the bytes of the table for so many workers."""
-    return workers * _PLACES * _WIDTH
+    return workers * _ROW * _WIDTH
 
 
 def make_table(workers: int) -> int:

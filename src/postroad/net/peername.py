@@ -29,18 +29,13 @@ _NO_NAME = ": Name or service not known"
 _NO_DATA = ": No address associated with hostname"
 
 
-async def identify(
-    client: Client, resolver: Resolver, hosts: HostsFile, log: Log, *, enabled: bool = True
-) -> None:
+async def identify(client: Client, resolver: Resolver, hosts: HostsFile, log: Log) -> None:
     """Find out the client's name; sets its four name fields.  Never raises for what the DNS says.
 
-    The hosts file is asked before the DNS, as getnameinfo(3) does.  ``enabled`` is
-    smtpd_peername_lookup.
+    The hosts file is asked before the DNS, as getnameinfo(3) does.
     """
     client.name = client.reverse_name = "unknown"
     client.name_code = client.reverse_name_code = PERMANENT
-    if not enabled:
-        return
     address = plain_address(client.address)
     try:
         name = hosts.name(address) or next(iter(await resolver.ptr(address)), "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -49,28 +50,74 @@ class Waiting(Protocol):
         ...
 
 
+class Taken(Protocol):
+    """How many places of a service the workers have taken together."""
+
+    def change(self, by: int) -> None:
+        """Count places that we take or give back."""
+        ...
+
+    def elsewhere(self) -> int:
+        """Return how many other workers have taken."""
+        ...
+
+
+class TakenHere:
+    """The places of a service that only this process has."""
+
+    __slots__ = ()
+
+    def change(self, by: int) -> None:
+        """Count nothing: nobody else asks."""
+
+    def elsewhere(self) -> int:
+        """Return 0."""
+        return 0
+
+
+_AGAIN = 0.2  # seconds until a worker that has guests waiting looks whether another has made room
+
+
 class Seats:
-    """The places of one service.  Who finds none waits, in order, and hears nothing meanwhile.
+    """The places of one service, which all workers share.  Who finds none waits, in order, and hears nothing.
 
     ``full`` is called with True when somebody waits, so that no more are let in, and with False
-    when nobody does any more.  0 places means any number.
+    when nobody does any more.  0 places means any number.  Workers that take the last places in the
+    same moment may take a few more.
     """
 
-    __slots__ = ("_full", "_places", "_waiting", "taken")
+    __slots__ = ("_elsewhere", "_full", "_looking", "_loop", "_places", "_waiting", "taken")
 
-    def __init__(self, places: int, full: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        places: int,
+        full: Callable[[bool], None],
+        loop: asyncio.AbstractEventLoop,
+        elsewhere: Taken | None = None,
+    ) -> None:
         self._places = places
         self._full = full
+        self._loop = loop
+        self._elsewhere: Taken = elsewhere if elsewhere is not None else TakenHere()
         self._waiting: deque[Waiting] = deque()
+        self._looking = False
         self.taken = 0
+
+    def _is_full(self) -> bool:
+        return self.taken + self._elsewhere.elsewhere() >= self._places
 
     def enter(self, guest: Waiting) -> bool:
         """Take a place; False when the guest has to wait, and is called later."""
-        if self._places and self.taken >= self._places:
-            self._waiting.append(guest)
-            if len(self._waiting) == 1:
-                self._full(True)
-            return False
+        if self._places:
+            if self._is_full():
+                self._waiting.append(guest)
+                if len(self._waiting) == 1:
+                    self._full(True)
+                    if not self._looking:
+                        self._looking = True
+                        self._loop.call_later(_AGAIN, self._look)
+                return False
+            self._elsewhere.change(1)
         self.taken += 1
         return True
 
@@ -81,9 +128,24 @@ class Seats:
             self._relax()
             return
         self.taken -= 1
-        if self._waiting and self.taken < self._places:
+        if self._places:
+            self._elsewhere.change(-1)
+            if self._waiting:
+                self._let_in()
+
+    def _look(self) -> None:
+        """See whether another worker has made room."""
+        if self._waiting:
+            self._let_in()
+        self._looking = bool(self._waiting)
+        if self._looking:
+            self._loop.call_later(_AGAIN, self._look)
+
+    def _let_in(self) -> None:
+        while self._waiting and not self._is_full():
             following = self._waiting.popleft()
             self.taken += 1
+            self._elsewhere.change(1)
             self._relax()
             following.begin()
 

@@ -18,7 +18,7 @@ from postroad.proto.ehlo import discards
 from postroad.smtpd import params as p
 from postroad.smtpd.connection import Connection
 from postroad.smtpd.footer import Footer
-from postroad.smtpd.limits import Counts, LocalCounts, Seats
+from postroad.smtpd.limits import Counts, LocalCounts, Seats, Taken
 from postroad.smtpd.settings import options_of
 from postroad.tables.context import TableContext
 from postroad.tables.maps import Maps
@@ -43,7 +43,8 @@ class SmtpdService:
     other end's credentials are its identity.  A policy's ``stages``, if it has them, are those of its
     methods that can have anything to say: at the others it is not asked.  ``identify`` fills in a
     client's name.  ``has_space`` says whether there is room for a message of so many bytes.  ``limit``
-    is the most sessions at one time (0: any number); further clients wait, and ``on_full`` hears of
+    is the most sessions at one time (0: any number), ``taken`` counts those of other processes too;
+    further clients wait, and ``on_full`` hears of
     that.  ValueError for settings that cannot be used.
     """
 
@@ -64,6 +65,7 @@ class SmtpdService:
         has_space: Callable[[int], bool] = _anything_fits,
         etrn: Etrn | None = None,
         limit: int = 0,
+        taken: Taken | None = None,
         on_full: Callable[[bool], None] | None = None,
         local: bool = False,
     ) -> None:
@@ -100,7 +102,7 @@ class SmtpdService:
         parents = parents_of(settings, model.MYNETWORKS.name)
         self._uncounted = AddressList(listed(p.LIMIT_EXCEPTIONS), tables, parents=parents)
         self._bare_exclusions = AddressList(listed(p.BARE_NEWLINE_EXCLUSIONS), tables, parents=parents)
-        self._seats = Seats(limit, on_full or _nobody_minds)
+        self._seats = Seats(limit, on_full or _nobody_minds, loop, taken)
         self._sessions: set[Connection] = set()
         self._empty: asyncio.Future[None] | None = None
         self._stopping = False
