@@ -6,6 +6,7 @@ import fcntl
 import grp
 import os
 import pwd
+import resource
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +73,17 @@ def _name_of(uid: int) -> str:
 
 def _groups(name: str, gid: int) -> list[int]:
     return sorted({gid, *(g.gr_gid for g in grp.getgrall() if name in g.gr_mem)})
+
+
+def raise_file_limit() -> int:
+    """Let the processes that follow open as many files as the system allows us.  Return how many.
+
+    A session is a file, and so is a connection to a next hop; the usual soft limit of 1024 is meant
+    for programs that use select(2), which none of ours does.
+    """
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
 
 
 def prepare(queue_directory: str, data_directory: str, owner: Owner) -> None:

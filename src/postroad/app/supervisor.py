@@ -91,6 +91,7 @@ class Supervisor:
         settings = config.settings
         self._owner = ground.owner_of(settings[MAIL_OWNER])
         ground.require_no_root(self._owner)
+        ground.raise_file_limit()
         queue_directory = settings[QUEUE_DIRECTORY]
         ground.prepare(queue_directory, settings[DATA_DIRECTORY], self._owner)
         lock = ground.lock(queue_directory)
