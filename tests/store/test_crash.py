@@ -230,7 +230,7 @@ def test_readers_miss_nothing_while_the_journal_turns(tmp_path):
     thread.start()
     key, passing = 100, []
     try:
-        while rounds[0] < 200 and not problems:
+        while (rounds[0] < 200 or shard._journal.generation < 12) and not problems:
             key += 1
             write(shard, books, [arrival(shard, books, key, 200), *(end(books, k, done=k) for k in passing)])
             passing = [key]
@@ -238,7 +238,6 @@ def test_readers_miss_nothing_while_the_journal_turns(tmp_path):
         stop.set()
         thread.join()
     assert problems == []
-    assert shard._journal.generation > 10
     shard.close()
 
 

@@ -221,6 +221,15 @@ def test_a_torn_batch_ends_the_file(journal, tmp_path):
         assert keys_in(tmp_path, 0) == [1]
 
 
+def test_an_older_batch_is_no_continuation(journal, tmp_path):
+    add(journal, 1)
+    add(journal, 2)
+    with path_of(tmp_path, 0).open("r+b") as file:
+        file.seek(journal._at)
+        file.write(encode(journal.generation, journal._salt, 2, [(DONE, 1)], 0))
+    assert keys_in(tmp_path, 0) == [1, 2]
+
+
 def test_behind_a_damaged_batch_the_rest_is_read(journal, tmp_path):
     add(journal, 1)
     begin = journal._at
