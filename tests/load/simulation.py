@@ -120,11 +120,15 @@ class World:
 
     async def run(self, until=float("inf")):
         """Let time pass until nothing is left to happen, or for so long."""
-        while self._events and self._events[0][0] <= until:
-            self.clock.time, _, what, values = heapq.heappop(self._events)
-            what(*values)
-            self.most_active = max(self.most_active, len(self.scheduler))
-            await asyncio.sleep(0)
+        while True:
+            while self._events and self._events[0][0] <= until:
+                self.clock.time, _, what, values = heapq.heappop(self._events)
+                what(*values)
+                self.most_active = max(self.most_active, len(self.scheduler))
+                await asyncio.sleep(0)
+            if self._events or not self.queue.due:
+                return
+            await asyncio.sleep(0.01)  # queue runs pause by the machine's clock
 
     def waited(self, address):
         """Return the seconds from a recipient's acceptance to its delivery."""

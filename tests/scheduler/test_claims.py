@@ -33,6 +33,7 @@ class World:
     def take(self, message):
         self.taken.append(message.key)
         self.room -= 1
+        self.claims.fresh += 1
 
 
 async def test_all_that_is_due_is_taken_a_part_at_a_time():

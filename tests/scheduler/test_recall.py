@@ -7,6 +7,7 @@ import pytest
 from postroad.base.errors import StoreUnavailable
 from postroad.base.log import ListSink, Log
 from postroad.model.message import Message
+from postroad.scheduler import recall as module
 from postroad.scheduler.backlog import Backlog
 from postroad.scheduler.recall import Recall
 
@@ -102,13 +103,14 @@ def test_nothing_is_concluded_from_a_message_that_is_not_found(w):
     assert not w.settled
 
 
-def test_what_cannot_be_read_is_asked_for_again_later(w):
+async def test_what_cannot_be_read_is_asked_for_again_later(w, monkeypatch):
+    monkeypatch.setattr(module, "_PAUSE", 0.01)
     some = backlog(1, 2)
     w.error = StoreUnavailable("disk is away")
     w.recall.ask(some)
     assert w.sink.lines == ["qmgr: warning: cannot read the queue: disk is away"]
     w.error = None
-    w.recall.ask(some)
+    await asyncio.sleep(0.05)
     assert [key for key, _from in w.came] == [1, 2]
 
 

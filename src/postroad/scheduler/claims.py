@@ -19,9 +19,9 @@ _PAUSE = 0.05  # seconds
 class Claims:
     """Queue runs, every ``run_delay`` seconds and when asked for.
 
-    ``room()`` says how many messages may be taken, ``take(message)`` gets each.  While new mail comes
-    (``fresh`` counts it), a run takes only as many of the old as came of the new: much that is due at one
-    time must not keep new mail waiting.
+    ``room()`` says how many messages may be taken, ``take(message)`` gets each, and counts it like all that
+    comes with ``fresh``.  While new mail comes, a run takes only as many of the old as came of the new:
+    much that is due at one time must not keep new mail waiting.
     """
 
     def __init__(self, store: Store, clock: Clock, log: Log, room: Callable[[], int], take: Callable[[Message], None]) -> None:  # fmt: skip  # noqa: E501
@@ -75,6 +75,7 @@ class Claims:
         if messages is None:
             self._log.warning("qmgr", f"cannot read the queue: {error}")
             return
+        self.fresh -= len(messages)
         for message in messages:
             self._take(message)
         if messages or self.wanted:

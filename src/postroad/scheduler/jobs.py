@@ -47,7 +47,7 @@ class Jobs:
 
         Returns a backlog when there is no place for this: nothing was done, the message has to wait there.
         """
-        if transport.is_free(lane) and transport.carries_at_once(recipients):
+        if transport.is_free(lane, recipients):
             # As if it were put into the lane and dispatched: nobody waits whose turn is before.
             attempt.pending += 1
             transport.dispatching = True
@@ -82,10 +82,7 @@ class Jobs:
             return
         transport.dispatching = True
         try:
-            while transport.has_room:
-                turn = transport.take()
-                if turn is None:
-                    return
+            while turn := transport.take():
                 lane, (attempt, recipients) = turn
                 self._begin(transport, lane, attempt, recipients, self._clock.steady())
         finally:

@@ -14,6 +14,7 @@ from postroad.model.ports import Settlement, Store
 from postroad.scheduler.backlog import Backlog
 
 _MOST = 100  # messages called back at a time
+_PAUSE = 1.0  # seconds, after a failure
 
 
 class Recall:
@@ -63,7 +64,8 @@ class Recall:
             return  # the leases go back when the store closes
         if messages is None:
             self._log.warning("qmgr", f"cannot read the queue: {error}")
-            backlog.put_back(keys)  # until it is asked for again
+            backlog.put_back(keys)
+            asyncio.get_running_loop().call_later(_PAUSE, self.ask, backlog)
             return
         for message in messages:
             if message.held:

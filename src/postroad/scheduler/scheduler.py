@@ -26,7 +26,6 @@ from postroad.model.route import Route
 from postroad.scheduler.backlog import Backlog
 from postroad.scheduler.claims import Claims
 from postroad.scheduler.jobs import Jobs
-from postroad.scheduler.lane import Lane
 from postroad.scheduler.params import ACTIVE_LIMIT, DEFAULT_FILTER_NEXTHOP, DEFER_TRANSPORTS
 from postroad.scheduler.places import Places, filter_places, routed_places
 from postroad.scheduler.recall import Recall
@@ -61,7 +60,7 @@ class Scheduler:
         self._left_out: dict[
             int, tuple[Backlog, int]
         ] = {}  # messages that have to wait; for how many recipients
-        self._claims = Claims(store, clock, log, self._room, self._enter)
+        self._claims = Claims(store, clock, log, self._room, self.add)
         self._recall = Recall(store, log, self._room, self._enter_again, self._entered_again)
         self._jobs = Jobs(
             store, log, clock, room=self._room, ended=self._one_done, call_back=self._recall.ask
@@ -91,7 +90,7 @@ class Scheduler:
         """Defer what waits for a transport that is gone, or suspended: nothing would ever take it."""
         for lane in list(transport.lanes.values()):
             for attempt, recipients in transport.drain(lane):
-                self._place(attempt, transport.name, lane.nexthop, recipients)
+                self._place(attempt, transport.name, lane.nexthop, recipients, self._clock.steady())
                 self._one_done(attempt)
             self._jobs.give_up(lane.parked)
         self._jobs.give_up(transport.parked)
@@ -109,27 +108,13 @@ class Scheduler:
         return room
 
     def add(self, message: Message) -> None:
-        """Deliver a message that was just accepted and is leased to us."""
+        """Deliver a message that was just accepted, or claimed, and is leased to us."""
         self._claims.fresh += 1
-        self._enter(message)
-
-    def _enter_again(self, message: Message, backlog: Backlog) -> None:
-        """Deliver a message that had to wait, and not there again."""
-        self._jobs.recalled[message.key] = backlog
-        self._enter(message)
-
-    def _entered_again(self, backlog: Backlog) -> None:
-        """Go on with a backlog, unless it can wait for the next report."""
-        if backlog and (backlog is self._overflow or backlog is self._jobs.given_up):
-            self._recall.ask(backlog)
-        else:
-            self._jobs.call_back_all(self.transports.values())
-
-    def _enter(self, message: Message) -> None:
         if message.key in self._active or self._stopping or message.held:
             return  # the lease goes back when the store closes
-        if self._room() <= 0:
+        if len(self._active) >= self._limit:
             self._overflow.put(message.key)
+            self._crowded = True
             message.content = None
             return
         attempt = Attempt(message, self._clock.steady(), self._clock.now())
@@ -146,6 +131,19 @@ class Scheduler:
             self._log.emit(ACTIVE, message.id, message.sender, message.size, len(recipients))
         self._lay_out(attempt, recipients)
 
+    def _enter_again(self, message: Message, backlog: Backlog) -> None:
+        """Deliver a message that had to wait, and not there again."""
+        self._jobs.recalled[message.key] = backlog
+        self._claims.fresh -= 1
+        self.add(message)
+
+    def _entered_again(self, backlog: Backlog) -> None:
+        """Go on with a backlog, unless it can wait for the next report."""
+        if backlog and (backlog is self._overflow or backlog is self._jobs.given_up):
+            self._recall.ask(backlog)
+        else:
+            self._jobs.call_back_all(self.transports.values())
+
     def _lay_out(self, attempt: Attempt, recipients: Sequence[Recipient]) -> None:
         """Find out where the recipients go, and have them brought there."""
         attempt.pending = 1  # so that it is not finished while it is being laid out
@@ -160,8 +158,11 @@ class Scheduler:
             address = recipients[0].address
             route = self._router.remembered(address)
             if route is not None:
-                self._place(attempt, route.transport, route.nexthop, recipients)
-                self._laid_out(attempt, 1)
+                self._place(attempt, route.transport, route.nexthop, recipients, attempt.entered)
+                if self._left_out:
+                    self._laid_out(attempt, 1)
+                else:
+                    self._one_done(attempt)
             else:
                 then = partial(self._routed, attempt, recipients)
                 tasks.start(self._router.route(address, message.sender), then)
@@ -183,7 +184,7 @@ class Scheduler:
         if route is None:
             self._refuse_unroutable(attempt, recipients[0], error)
         else:
-            self._place(attempt, route.transport, route.nexthop, recipients)
+            self._place(attempt, route.transport, route.nexthop, recipients, self._clock.steady())
         self._laid_out(attempt, 1)
 
     def _refuse_unroutable(self, attempt: Attempt, recipient: Recipient, error: BaseException | None) -> None:
@@ -193,11 +194,12 @@ class Scheduler:
         if places is None:
             self._log.error("qmgr", f"{attempt.message.id}: routing failed: {error!r}")
         else:
+            now = self._clock.steady()
             for (transport, nexthop), group in places.items():
-                self._place(attempt, transport, nexthop, group)
+                self._place(attempt, transport, nexthop, group, now)
         self._laid_out(attempt, total)
 
-    def _place(self, attempt: Attempt, name: str, nexthop: str, recipients: Sequence[Recipient]) -> None:
+    def _place(self, attempt: Attempt, name: str, nexthop: str, recipients: Sequence[Recipient], now: float) -> None:  # fmt: skip  # noqa: E501
         if self._stopping or attempt.interrupted:
             attempt.interrupted = True  # it was being routed when that was said
             return
@@ -211,22 +213,24 @@ class Scheduler:
             outcome = Outcome("4.3.2", "deferred transport")
             self._jobs.refuse(attempt, recipients, "retry", nexthop, outcome)
             return
-        now = self._clock.steady()
         if transport.recipient_limit == 1:
             # qmgr(8): a transport that takes one recipient at a time has a lane for each of them.
             for recipient in recipients:
                 lane = transport.lane(nexthop, now, self._lane_name(recipient.address, nexthop))
-                self._put(transport, lane, attempt, [recipient], now)
+                backlog = self._jobs.put(transport, lane, attempt, [recipient], now)
+                if backlog is not None:
+                    self._leave_out(attempt, 1, backlog)
         else:
-            self._put(transport, transport.lane(nexthop, now), attempt, recipients, now)
+            lane = transport.lanes.get(nexthop) or transport.lane(nexthop, now)
+            backlog = self._jobs.put(transport, lane, attempt, recipients, now)
+            if backlog is not None:
+                self._leave_out(attempt, len(recipients), backlog)
         if transport.round:
             self._jobs.dispatch(transport)
 
-    def _put(self, transport: TransportLanes, lane: Lane, attempt: Attempt, recipients: Sequence[Recipient], now: float) -> None:  # fmt: skip  # noqa: E501
-        backlog = self._jobs.put(transport, lane, attempt, recipients, now)
-        if backlog is not None:
-            _former, count = self._left_out.get(attempt.message.key, (backlog, 0))
-            self._left_out[attempt.message.key] = backlog, count + len(recipients)
+    def _leave_out(self, attempt: Attempt, count: int, backlog: Backlog) -> None:
+        _former, before = self._left_out.get(attempt.message.key, (backlog, 0))
+        self._left_out[attempt.message.key] = backlog, before + count
 
     def _lane_name(self, address: str, nexthop: str) -> str:
         """Return the name of a recipient's lane: all its extensions share it."""

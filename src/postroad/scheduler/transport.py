@@ -93,7 +93,10 @@ class TransportLanes:
         line = lane.lines.get(flow)
         if line is None:
             line = lane.lines[flow] = deque()
-            self._enlist(flow, lane)
+            if lane.is_open():
+                self._make_ready(flow, lane)
+            else:
+                lane.blocked.append(flow)
         most = self.recipient_limit or len(recipients)
         jobs = 0
         for at in range(0, len(recipients), most):
@@ -101,13 +104,6 @@ class TransportLanes:
             jobs += 1
         attempt.pending += jobs
         self._count(lane, flow, jobs)
-
-    def _enlist(self, flow: Flow, lane: Lane) -> None:
-        """Give a lane of a flow its turns, now or when the lane has a place."""
-        if lane.is_open():
-            self._make_ready(flow, lane)
-        else:
-            lane.blocked.append(flow)
 
     def _make_ready(self, flow: Flow, lane: Lane) -> None:
         if not flow.ready:
@@ -130,25 +126,33 @@ class TransportLanes:
 
     def take(self) -> tuple[Lane, Waiting] | None:
         """Remove and return a job that may begin now: senders take turns.  None when there is none."""
+        if self.process_limit and self.active >= self.process_limit:
+            return None
         while self.round:
             flow = self.round.popleft()
             lane = flow.ready.popleft()
             if flow.ready:
                 self.round.append(flow)
             line = lane.lines.get(flow)
+            places = lane.window.size - lane.busy if not lane.not_before else 0
             if line is None:
                 self._drop_idle(flow)
-            elif not lane.is_open():
+                continue
+            if places <= 0:
                 lane.blocked.append(flow)
+                continue
+            job = line.popleft()
+            lane.waiting -= 1
+            flow.waiting -= 1
+            self.waiting -= 1
+            if not line:
+                del lane.lines[flow]
+                self._drop_idle(flow)
+            elif places > 1 or self.round:  # those whose turn is before wait for a place before it
+                self._make_ready(flow, lane)
             else:
-                job = line.popleft()
-                self._count(lane, flow, -1)
-                if line:
-                    self._make_ready(flow, lane)  # whether the lane has another place is seen at its turn
-                else:
-                    del lane.lines[flow]
-                    self._drop_idle(flow)
-                return lane, job
+                lane.blocked.append(flow)
+            return lane, job
         return None
 
     def drain(self, lane: Lane, *, interrupted: bool = False) -> list[Waiting]:
@@ -173,24 +177,16 @@ class TransportLanes:
 
     # --- what may begin, and what may wait in memory
 
-    def is_free(self, lane: Lane) -> bool:
-        """Return whether a job for this lane may begin now, before any that waits."""
+    def is_free(self, lane: Lane, recipients: Sequence[Recipient]) -> bool:
+        """Return whether one job for these may begin in this lane now, before any that waits."""
         return (
             not (self.round or self.dispatching or lane.waiting)
             and lane.busy < lane.window.size
             and (not self.process_limit or self.active < self.process_limit)
             and lane.dead is None
             and not lane.not_before
+            and (not self.recipient_limit or len(recipients) <= self.recipient_limit)
         )
-
-    def carries_at_once(self, recipients: Sequence[Recipient]) -> bool:
-        """Return whether recipient_limit lets one job have all of these."""
-        return not self.recipient_limit or len(recipients) <= self.recipient_limit
-
-    @property
-    def has_room(self) -> bool:
-        """Return whether a flow waits for its turn and a further delivery is allowed."""
-        return bool(self.round) and (not self.process_limit or self.active < self.process_limit)
 
     def backlog(self, lane: Lane, name: str, room: int) -> Backlog | None:
         """Return where mail of this flow for this lane has to wait; None: in memory.
