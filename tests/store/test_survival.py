@@ -31,6 +31,7 @@ from .conftest import leave
 
 FAR = 1e9
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # no sync is waited for there
+TINY = 400  # bytes: a journal that turns with every few batches
 EXAMPLES = int(os.environ.get("SURVIVAL_EXAMPLES", "12"))
 ACTIVE, WAITING, HELD = "active", "waiting", "held"
 bodies = st.binary(min_size=0, max_size=400)
@@ -72,7 +73,7 @@ class Survival(RuleBasedStateMachine):
     # --- lives
 
     def open(self):
-        self.shard = Shard(self.path, journal_size=2000)
+        self.shard = Shard(self.path, journal_size=TINY)
         self.shard.owner = f"life {self.lives}"
         self.shard.return_leases(0.0)
         self.shard.check(0.0)
@@ -117,7 +118,7 @@ class Survival(RuleBasedStateMachine):
         if self.shard._journal.is_full() or len(self.shard._ledger.idle) > shard.IDLE:
             return
         self.follow_with(changes, f"journal-{writing}", at, part)
-        self.shard = Shard(self.path, journal_size=2000)
+        self.shard = Shard(self.path, journal_size=TINY)
         found = {message.key for message in self.shard.page("all", -1, 999)}
         leave(self.shard)
         if found - self.buried != self.model.keys() - self.buried:
@@ -188,8 +189,7 @@ class Survival(RuleBasedStateMachine):
             changes.append(change)
         return changes
 
-    @rule(data=st.data(), arrivals=st.lists(st.tuples(bodies, st.booleans(), st.booleans()), max_size=4))
-    def batch(self, data, arrivals):
+    def write(self, data, arrivals):
         model = dict(self.model)
         changes = self.ends(data, model)
         changes += [self.new(body, model, held=held, file=file) for body, held, file in arrivals]
@@ -197,6 +197,16 @@ class Survival(RuleBasedStateMachine):
             self.shard.write(changes)
             self.model = model
             self.buried &= model.keys()
+
+    @rule(data=st.data(), arrivals=st.lists(st.tuples(bodies, st.booleans(), st.booleans()), max_size=4))
+    def batch(self, data, arrivals):
+        self.write(data, arrivals)
+
+    @rule(data=st.data(), sizes=st.lists(st.integers(0, 300), min_size=2, max_size=8))
+    def traffic(self, data, sizes):
+        """Batches that the journal alone sees, one after the other."""
+        for size in sizes:
+            self.write(data, [(bytes([65 + size % 26]) * size, False, False)])
 
     @rule(batch=st.lists(bodies, min_size=1, max_size=3), at=st.sampled_from(["pwritev", "fdatasync"]))
     def refused_batch(self, batch, at):
