@@ -27,6 +27,7 @@ relayhost = [127.0.0.1]:{sink}
 minimal_backoff_time = 1s
 maximal_backoff_time = 1s
 queue_run_delay = 1s
+queue_journal_size = 1048576
 """
 _DRAIN = 60.0  # seconds
 #: What is killed: the whole server three times out of six, else one kind of process.
