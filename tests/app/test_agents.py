@@ -34,6 +34,8 @@ async def test_the_program_of_a_service_decides(core):
 
 
 class Agent:
+    gathers = 1
+
     def __init__(self, fails=False):
         self.jobs = []
         self.fails = fails

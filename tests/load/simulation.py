@@ -60,6 +60,8 @@ def _message(key, sender, addresses, arrival):
 class World:
     """``seconds`` are what one delivery takes, by domain; others take ``other`` seconds."""
 
+    gathers = 1
+
     def __init__(self, seconds, other=0.1, processes=100, **texts):
         self.clock = TestClock(0.0)
         self.queue = Queue()

@@ -18,6 +18,8 @@ DOWN = Outcome("4.4.1", "connect to h[1]:25: Connection refused")
 
 
 class World:
+    gathers = 1
+
     def __init__(self, **texts):
         settings = settings_of([model_params, scheduler_params], **texts)
         self.clock, self.sink = TestClock(), ListSink()

@@ -42,6 +42,8 @@ class FakeRouter:
 class FakeAgent:
     """Keeps jobs until the test answers them."""
 
+    gathers = 1
+
     def __init__(self):
         self.jobs = []
         self.at_once = None

@@ -12,9 +12,14 @@ from postroad.scheduler.params import params as scheduler_params
 from postroad.scheduler.transport import TransportLanes
 
 
-def lanes(*, process_limit=0, share=1, name="smtp", **texts):
+class Agent:
+    def __init__(self, gathers):
+        self.gathers = gathers
+
+
+def lanes(*, process_limit=0, share=1, name="smtp", gathers=1, **texts):
     return TransportLanes(
-        name, object(), settings_of([model_params, scheduler_params], **texts), process_limit, share
+        name, Agent(gathers), settings_of([model_params, scheduler_params], **texts), process_limit, share
     )
 
 
@@ -275,3 +280,9 @@ def test_a_lane_is_free_while_nobody_waits_before_it_and_it_may_begin_a_job():
         setattr(lane, name, former)
     put(transport, "b")
     assert not transport.is_free(lane, one)
+
+
+def test_what_an_agent_gathers_counts_as_one_delivery():
+    made = lanes(process_limit=50, share=2, gathers=64)
+    assert (made.law.limit, made.law.initial, made.process_limit) == (10 * 64, 3 * 64, 50 * 64)
+    assert lanes(gathers=64, default_destination_rate_delay="2s").law.limit == 1

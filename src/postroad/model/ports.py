@@ -214,7 +214,13 @@ class Router(Protocol):
 
 
 class Agent(Protocol):
-    """Delivers jobs.  Never raises for what a peer does, never touches the queue."""
+    """Delivers jobs.  Never raises for what a peer does, never touches the queue.
+
+    An agent that ``gathers`` takes so many jobs as one delivery: it does them one after the other, in
+    batches, and limits of deliveries at one time count its batches.
+    """
+
+    gathers: int
 
     def deliver(self, job: Job, report: Callable[[Job], None]) -> None:
         """Try to deliver; ``report(job)`` when every recipient has its outcome."""

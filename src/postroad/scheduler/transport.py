@@ -37,7 +37,7 @@ class TransportLanes:
 
     ``share`` is the number of workers that share the server's limits: each obeys its part, at
     least one, and rests so many times destination_rate_delay.  ``process_limit`` is our part of
-    master.cf's maxproc, the most deliveries at one time.
+    master.cf's maxproc, the most deliveries at one time.  What an agent gathers is one delivery.
     """
 
     def __init__(
@@ -57,15 +57,16 @@ class TransportLanes:
     def configure(self, agent: Agent, settings: Settings, process_limit: int, share: int) -> None:
         """Obey these settings from now on; lanes keep their mail and their windows."""
         self.agent = agent
-        self.process_limit = process_limit
+        gathers = agent.gathers
+        self.process_limit = process_limit * gathers
         self.recipient_limit = settings.transport(RECIPIENTS, self.name)
         self.rate_delay = settings.transport(RATE_DELAY, self.name) * share
         limit = settings.transport(CONCURRENCY, self.name)
         if self.rate_delay:
-            limit = 1  # Postfix: a rate delay means one delivery at a time
+            limit = gathers = 1  # Postfix: a rate delay means one delivery at a time
         self.law = Law(
-            _part(limit, share),
-            _part(settings.transport(INITIAL, self.name), share),
+            _part(limit, share) * gathers,
+            _part(settings.transport(INITIAL, self.name), share) * gathers,
             parse_feedback(settings.transport(POSITIVE, self.name)),
             parse_feedback(settings.transport(NEGATIVE, self.name)),
             settings.transport(COHORTS, self.name),

@@ -29,6 +29,7 @@ class _End:
 
     default = ""
     unsaid = ""
+    gathers = 1
 
     def deliver(self, job: Job, report: Callable[[Job], None]) -> None:
         """End the job with the reason that the next hop gives."""

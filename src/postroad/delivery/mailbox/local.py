@@ -18,6 +18,7 @@ from postroad.delivery.mailbox.expand import CannotExpandError, Expander, Target
 from postroad.delivery.mailbox.forward import Trace, forwarded, heir, with_head
 from postroad.delivery.mailbox.text import field_address
 from postroad.delivery.mailbox.virtual import extensions_of
+from postroad.delivery.mailbox.wire import BATCH
 from postroad.mail.address import fold
 from postroad.mail.dates import DateClock
 from postroad.mail.received import internal_field
@@ -50,6 +51,8 @@ class LocalAgent:
     ``addresses`` are this machine's.  ``user_exists`` may take its time: it is asked in a thread.
     ValueError for a table that cannot be opened.
     """
+
+    gathers = BATCH
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from postroad.delivery.mailbox import params as p
 from postroad.delivery.mailbox.direct import Writer
 from postroad.delivery.mailbox.request import Delivery, Locking, Result
 from postroad.delivery.mailbox.text import from_line, head_of
+from postroad.delivery.mailbox.wire import BATCH
 from postroad.mail.address import Extensions, fold
 from postroad.model import params as model
 from postroad.model.job import Job
@@ -46,6 +47,8 @@ class VirtualAgent:
     ``transport`` is its name in master.cf, ``program`` the name that it logs under.  ValueError for
     a table that cannot be opened.
     """
+
+    gathers = BATCH
 
     def __init__(self, settings: Settings, *, transport: str, writer: Writer, tables: TableContext, log: Log, clock: Clock) -> None:  # fmt: skip  # noqa: E501
         self._transport = transport

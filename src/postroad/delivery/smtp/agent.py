@@ -34,6 +34,8 @@ class SmtpAgent:
     it such mail is deferred.
     """
 
+    gathers = 1
+
     def __init__(
         self,
         settings: Settings,
