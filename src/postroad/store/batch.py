@@ -26,7 +26,7 @@ import msgspec
 NEW, DONE, RETRY, PROGRESS = range(4)
 Entry = tuple[Any, ...]
 
-_MAGIC = b"postrd-1"
+_MAGIC = b"postrd-1"  # another format needs a migration too, so that an older program refuses the queue
 _MARK = struct.Struct("<8sQQ")  # magic, generation, salt: what all heads of one use of a file begin with
 _HEAD = struct.Struct("<8sQQQIIQ")  # and sequence, size and checksum of the entries, size of the contents
 HEAD_SIZE = _HEAD.size + 4  # and the head's own checksum
