@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from postroad.base.clock import TestClock
 from postroad.base.errors import StoreUnavailable
 from postroad.base.log import ListSink, Log
 from postroad.model.message import Message
@@ -16,9 +17,11 @@ class World:
     def __init__(self):
         self.room, self.error = 10_000, None
         self.missing, self.held = set(), set()
-        self.asked, self.came, self.over, self.settled = [], [], [], []
+        self.asked, self.came, self.over, self.settled, self.given_back = [], [], [], [], []
         self.sink = ListSink()
-        self.recall = Recall(self, Log(self.sink), lambda: self.room, self.take, self.over.append)
+        self.recall = Recall(
+            self, TestClock(), Log(self.sink), lambda: self.room, self.take, self.over.append
+        )
 
     async def find(self, keys):
         self.asked.append(keys)
@@ -32,6 +35,10 @@ class World:
     def settle(self, settlement, then):
         self.settled.append((settlement.message.key, settlement.due))
         then(None)
+
+    async def give_back(self, keys, *, now):
+        assert now == TestClock().now()
+        self.given_back += keys
 
     def take(self, message, backlog):
         self.came.append((message.key, backlog))
@@ -135,3 +142,10 @@ async def test_nothing_comes_after_the_stop(w):
     await asyncio.sleep(0.01)
     w.recall.ask(backlog(2))
     assert not w.came
+
+
+def test_the_leases_of_what_operators_deleted_are_given_back(w):
+    w.missing = {2}
+    w.recall.ask(backlog(1, 2, 3))
+    assert [key for key, _from in w.came] == [1, 3]
+    assert w.given_back == [2]

@@ -406,3 +406,14 @@ async def test_there_are_no_pages_of_another_kind(bench, new):
     await bench.accept(new())
     with pytest.raises(ValueError, match="deferred"):
         await bench.store.page("deferred", after=0, most=9)
+
+
+async def test_leases_are_given_back_without_an_attempt(bench, new, clock):
+    one, two, kept = [await bench.accept(new()) for _ in range(3)]
+    assert sorted(await bench.store.delete([two.key])) == [two.key]
+    await bench.store.give_back([one.key, two.key, 12345], now=clock.now())
+    assert [m.key for m in await bench.store.claim(now=clock.now(), most=9)] == [one.key]
+    assert await keys(bench) == [one.key, kept.key]
+    with pytest.raises(LookupError):
+        await bench.finish(two)
+    await bench.finish(kept)

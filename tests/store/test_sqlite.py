@@ -250,3 +250,26 @@ async def test_a_content_in_the_journal_that_cannot_be_read_is_no_missing_one(sq
         with pytest.raises(StoreUnavailable, match="Input/output"):
             sqlite_bench.store.content(message)
     assert sqlite_bench.store.content(message).size == message.size
+
+
+async def test_a_flush_that_takes_long_goes_on_by_itself(sqlite_bench, new, clock, monkeypatch):
+    monkeypatch.setattr(sqlite, "_SLICE", 1)
+    monkeypatch.setattr(sqlite, "_PATIENCE", 0.0)
+    messages = [await sqlite_bench.accept(new()) for _ in range(8)]
+    for message in messages:
+        await sqlite_bench.settle(message, due=clock.now() + 1000)
+    assert await sqlite_bench.store.flush(None, now=clock.now()) == []
+    found = []
+    while len(found) < 8:
+        found += await sqlite_bench.store.claim(now=clock.now(), most=9)
+    assert sorted(m.key for m in found) == [m.key for m in messages]
+
+
+async def test_a_flush_ends_with_its_store(sqlite_bench, new, clock, monkeypatch):
+    monkeypatch.setattr(sqlite, "_SLICE", 1)
+    monkeypatch.setattr(sqlite, "_PATIENCE", 0.0)
+    for _ in range(50):
+        await sqlite_bench.settle(await sqlite_bench.accept(new()), due=clock.now() + 1000)
+    await sqlite_bench.store.flush(None, now=clock.now())
+    await sqlite_bench.reopen()
+    assert await sqlite_bench.store.count() == 50

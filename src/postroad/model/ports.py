@@ -152,6 +152,10 @@ class Store(Protocol):
         """Lease up to ``most`` messages whose time has come, earliest first; contents are not loaded."""
         ...
 
+    async def give_back(self, keys: Iterable[int], *, now: float) -> None:
+        """End leases of ours without an attempt: due now; what operators deleted meanwhile leaves."""
+        ...
+
     def content(self, message: Message) -> Content:
         """Return the content of a message; it stays readable until the message leaves the queue."""
         ...

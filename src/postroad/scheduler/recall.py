@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from postroad.base import tasks
+from postroad.base.clock import Clock
 from postroad.base.log import Log
 from postroad.model.message import Message
 from postroad.model.ports import Settlement, Store
@@ -23,8 +24,9 @@ class Recall:
     ``take(message, backlog)`` gets each, ``taken(backlog)`` is called when all of a call are there.
     """
 
-    def __init__(self, store: Store, log: Log, room: Callable[[], int], take: Callable[[Message, Backlog], None], taken: Callable[[Backlog], None]) -> None:  # fmt: skip  # noqa: E501
+    def __init__(self, store: Store, clock: Clock, log: Log, room: Callable[[], int], take: Callable[[Message, Backlog], None], taken: Callable[[Backlog], None]) -> None:  # fmt: skip  # noqa: E501
         self._store = store
+        self._clock = clock
         self._log = log
         self._room = room
         self._take = take
@@ -72,11 +74,16 @@ class Recall:
                 self._store.settle(Settlement(message, message.arrival), _written)
             else:
                 self._take(message, backlog)
-        # Those that were not found are deleted, or damaged.  Nothing is concluded from that: their leases go
-        # back when the store closes, and then they leave, or are moved aside.
+        gone = set(keys).difference([message.key for message in messages])
+        if gone:  # deleted, or damaged: without their leases they leave, or are moved aside
+            tasks.start(self._store.give_back(gone, now=self._clock.now()), _given_back)
         self._taken(backlog)
         if self._wanted:
             asyncio.get_running_loop().call_soon(self.go_on)  # others have their turn before
+
+
+def _given_back(_nothing: None, _error: BaseException | None) -> None:
+    """A lease that stays is returned at the next start."""
 
 
 def _written(_error: BaseException | None) -> None:

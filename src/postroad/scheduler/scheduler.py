@@ -61,7 +61,7 @@ class Scheduler:
             int, tuple[Backlog, int]
         ] = {}  # messages that have to wait; for how many recipients
         self._claims = Claims(store, clock, log, self._room, self.add)
-        self._recall = Recall(store, log, self._room, self._enter_again, self._entered_again)
+        self._recall = Recall(store, clock, log, self._room, self._enter_again, self._entered_again)
         self._jobs = Jobs(
             store, log, clock, room=self._room, ended=self._one_done, call_back=self._recall.ask
         )

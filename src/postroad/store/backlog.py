@@ -141,6 +141,14 @@ class Backlog:
         self._forget(buried)
         return count
 
+    def give_back(self, keys: Iterable[int], now: float) -> None:
+        """End leases: due now; what operators deleted meanwhile leaves."""
+        with transaction(self.db):
+            self.db.execute(QUEUE["give_back"], {"now": now, "keys": listed(keys)})
+            buried = first(self.db, QUEUE["buried"])
+            self.db.execute(QUEUE["drop_bodies"], {"keys": listed(buried)})
+        self._forget(buried)
+
     def claim(self, now: float, until: float, owner: str, most: int) -> list[Message]:
         """Lease what is due, earliest first.  A row that cannot be read is moved aside."""
         found = []

@@ -181,6 +181,15 @@ class MemoryStore:
                 del self._rows[key]
         return changed
 
+    async def give_back(self, keys: Iterable[int], *, now: float) -> None:
+        """End leases of ours without an attempt."""
+        for key in keys:
+            row = self._rows.get(key)
+            if row is not None and row.owner == self.owner:
+                row.owner, row.due = "", now
+                if row.deleted:
+                    del self._rows[key]
+
     async def find(self, keys: Iterable[int] | None = None) -> list[Message]:
         """Return messages without contents, in order of arrival."""
         wanted = sorted(self._rows if keys is None else set(keys) & self._rows.keys())

@@ -39,6 +39,9 @@ UPDATE message SET owner = :owner, due = :until WHERE key IN (SELECT value FROM 
 -- name: return_leases
 UPDATE message SET owner = '', due = :now WHERE owner <> ''
 
+-- name: give_back
+UPDATE message SET owner = '', due = :now WHERE owner <> '' AND key IN (SELECT value FROM json_each(:keys))
+
 -- name: content
 SELECT content, checksum FROM body WHERE key = :key
 

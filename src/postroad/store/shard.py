@@ -279,6 +279,11 @@ class Shard:
         self.settle_down(None)
         return self.backlog.return_leases(now)
 
+    def give_back(self, keys: Sequence[int], now: float) -> None:
+        """End leases: due now; what operators deleted meanwhile leaves."""
+        self.settle_down(keys)
+        self.backlog.give_back(keys, now)
+
     def claim(self, now: float, until: float, owner: str, most: int) -> list[Message]:
         """Lease what is due, earliest first.  What cannot be read is moved aside."""
         if self._ledger.earliest <= now:

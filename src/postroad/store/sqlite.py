@@ -29,7 +29,8 @@ from postroad.store.shard import Shard
 from postroad.store.writer import Writer, unavailable
 
 T = TypeVar("T")
-_SLICE = 1000  # messages of one transaction when an operator means all
+_SLICE = 100  # messages of one transaction when an operator means all: new mail waits for no more
+_PATIENCE = 5.0  # seconds that who wants a deep queue flushed waits for it
 LEASE = 3600.0  # seconds; how soon another node may take what a dead one had
 
 TROUBLE = Event("qmgr", "warning: queue write error: %s", "The queue cannot be written.", urgent=True)
@@ -64,6 +65,7 @@ class SqliteStore:
         self._log = log
         self._lease = lease
         self._leased: set[int] = set()
+        self._flushing: set[asyncio.Future[list[int]]] = set()
         now = clock.now()
         self.owner = f"{os.uname().nodename}:{os.getpid()}:{now:.6f}"
         self._shard = shard = Shard(Path(directory), journal_size)
@@ -174,6 +176,12 @@ class SqliteStore:
         self._report_damaged(self._shard)
         return found
 
+    async def give_back(self, keys: Iterable[int], *, now: float) -> None:
+        """End leases of ours without an attempt."""
+        ours = [key for key in keys if key in self._leased]
+        await self._writer.call(partial(self._shard.give_back, ours, now))
+        self._leased.difference_update(ours)
+
     def content(self, message: Message) -> Content:
         """Return a message's content; StoreUnavailable when it cannot be read."""
         if message.content is not None:
@@ -206,8 +214,22 @@ class SqliteStore:
         return await self._operate("expire", keys)
 
     async def flush(self, keys: Iterable[int] | None, *, now: float) -> list[int]:
-        """Make deferred messages due now."""
-        return await self._operate("flush", keys, now=now)
+        """Make deferred messages due now.
+
+        In a deep queue what is not done after some seconds goes on by itself, and is not in the answer.
+        """
+        if keys is not None:
+            return await self._operate("flush", keys, now=now)
+        flushing = asyncio.ensure_future(self._operate("flush", None, now=now))
+        self._flushing.add(flushing)
+        flushing.add_done_callback(self._flushed)
+        await asyncio.wait([flushing], timeout=_PATIENCE)
+        return flushing.result() if flushing.done() else []
+
+    def _flushed(self, flushing: asyncio.Future[list[int]]) -> None:
+        self._flushing.discard(flushing)
+        if not flushing.cancelled() and (error := flushing.exception()) is not None:
+            self._log.emit(TROUBLE, f"flush: {error}")
 
     async def delete(self, keys: Iterable[int] | None) -> list[int]:
         """Remove from the queue, without a bounce; what is being delivered goes when that has ended."""
@@ -253,6 +275,8 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Write what waits and return the leases."""
+        for flushing in self._flushing:
+            flushing.cancel()
         await self._writer.close()
         try:
             self._shard.return_leases(self._clock.now())
