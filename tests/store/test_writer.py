@@ -4,6 +4,7 @@ import threading
 import pytest
 
 from postroad.base.errors import StoreUnavailable
+from postroad.store import writer as module
 from postroad.store.change import Change
 from postroad.store.writer import Writer
 
@@ -43,6 +44,8 @@ async def writer(scribe):
 def change(number, answers, *, lasting=False):
     made = Change(lambda error: answers.append((number, error and type(error).__name__)))
     made.done, made.lasting = number, lasting
+    if not lasting:
+        made.row = (number, 0.0, "", 0, b"")
     return made
 
 
@@ -203,3 +206,46 @@ async def test_a_writer_of_a_loop_that_has_ended_ends_quietly(scribe):
     lone._wake.release()
     await asyncio.to_thread(lone._thread.join, 5)
     assert scribe.batches == [[1]]
+
+
+async def test_what_nobody_waits_for_joins_the_batch_of_the_next_message(writer, scribe, monkeypatch):
+    monkeypatch.setattr(module, "LINGER", 60.0)
+    answers = []
+    writer.add(change(1, answers, lasting=True))
+    writer.add(change(2, answers, lasting=True))
+    await asyncio.sleep(0.02)
+    assert scribe.batches == []
+    writer.add(change(3, answers))
+    await settled(answers, 3)
+    assert scribe.batches == [[1, 2, 3]]
+    writer.add(change(4, answers, lasting=True))
+    await writer.call(list)
+    assert scribe.batches == [[1, 2, 3], [4]]
+
+
+async def test_what_nobody_waits_for_is_written_after_a_moment(writer, scribe):
+    answers = []
+    writer.add(change(1, answers, lasting=True))
+    await settled(answers, 1)
+    assert scribe.batches == [[1]]
+
+
+async def test_closing_writes_what_lingers(writer, scribe, monkeypatch):
+    monkeypatch.setattr(module, "LINGER", 60.0)
+    answers = []
+    writer.add(change(1, answers, lasting=True))
+    await writer.close()
+    await settled(answers, 1)
+    assert scribe.batches == [[1]]
+
+
+async def test_a_batch_that_is_to_wait_takes_in_what_comes_meanwhile(writer, scribe):
+    answers = []
+    writer._pace.waits = True
+    writer._pace._begun = asyncio.get_running_loop().time()
+    writer.add(change(1, answers))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # a turn of the loop later
+    writer.add(change(2, answers))
+    await settled(answers, 2)
+    assert scribe.batches == [[1, 2]]

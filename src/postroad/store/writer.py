@@ -20,9 +20,11 @@ import apsw
 from postroad.base.errors import StoreUnavailable
 from postroad.store.body import UnreadableContent
 from postroad.store.change import Change
+from postroad.store.pace import Pace
 
 T = TypeVar("T")
 Ended = list[tuple[Change, BaseException | None]]
+LINGER = 0.005  # seconds; how long what nobody waits for is kept for the next batch
 _HOPELESS = 3  # single failures in a row, after which the rest of a batch is refused untried
 
 
@@ -59,6 +61,8 @@ class Writer:
         self._wake = threading.Lock()  # open while a round is wanted
         self._wake.acquire()
         self._idle = True  # no round is under way, or about to be: the loop's thread alone knows
+        self._later: asyncio.TimerHandle | None = None  # settlements alone wait for company
+        self._pace = Pace()
         self._failing = False
         self._closing = False
         self.batches = 0
@@ -68,12 +72,28 @@ class Writer:
     # --- in the loop's thread
 
     def add(self, change: Change) -> None:
-        """Have a change written; its ``then`` is called in the loop's thread."""
+        """Have a change written; its ``then`` is called in the loop's thread.
+
+        No client waits for what becomes of a queued message: that joins the batch of the next new
+        one, or has a batch of its own after a moment.
+        """
         self._changes.append(change)
-        if self._idle:
-            self._idle = False
+        alone = change.row is None  # no new message
+        if not self._idle and (self._later is None or alone):
+            return
+        self._idle = False
+        if alone:
+            self._later = self._loop.call_later(LINGER, self._rouse)
+        else:
+            self._hurry()
             # At the end of this turn of the loop, so that what else is ready joins the batch.
-            self._loop.call_soon(self._rouse)
+            self._loop.call_soon(self._gather)
+
+    def _hurry(self) -> None:
+        """Do not let what waits linger any longer."""
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
 
     def call(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Run ``work`` between two transactions.  Database and disk errors become StoreUnavailable."""
@@ -82,7 +102,7 @@ class Writer:
             future.set_exception(StoreUnavailable("the queue is closed"))
             return future
         self._calls.append(Call(work, future))
-        if self._idle:
+        if self._idle or self._later is not None:
             self._idle = False
             self._rouse()
         return future
@@ -99,16 +119,28 @@ class Writer:
 
         What that turn of the loop brings joins the batch: a transaction costs as much as many rows.
         """
+        self._pace.wrote(len(ended))
         try:
             self._tell(ended)
         finally:
-            if self._changes or self._calls:
-                self._loop.call_soon(self._rouse)
+            if self._calls or any(change.row is not None for change in self._changes):
+                self._loop.call_soon(self._gather)
+            elif self._changes:
+                self._later = self._loop.call_later(LINGER, self._rouse)
             else:
                 self._idle = True
 
+    def _gather(self) -> None:
+        """Have what waits written, alone or with what comes in a moment."""
+        delay = 0.0 if self._calls else self._pace.delay(len(self._changes), self._loop.time())
+        if delay:
+            self._loop.call_later(delay, self._rouse)
+        else:
+            self._rouse()
+
     def _rouse(self) -> None:
         """Have the thread make a round; once is enough, however often it is asked for."""
+        self._hurry()
         with contextlib.suppress(RuntimeError):
             self._wake.release()
 
