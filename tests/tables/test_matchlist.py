@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from postroad.base.errors import TableUnavailable
 from postroad.base.params import settings_of
 from postroad.model.params import params
+from postroad.tables import matchlist
 from postroad.tables.context import TableContext
 from postroad.tables.matchlist import AddressList, DomainList, StringList, parents_of
 
@@ -230,3 +231,12 @@ def test_a_list_of_domains_answers_as_a_walk_through_it_does(members, name, pare
             break
     written = [("!" if no else "") + ("." if dotted else "") + domain for domain, dotted, no in members]
     assert DomainList(written, TableContext(), parents=parents).matches_now(name) is wanted
+
+
+def test_what_an_address_gives_is_remembered_and_stays_right(monkeypatch):
+    monkeypatch.setattr(matchlist, "_KNOWN", 3)
+    made = AddressList(["!192.0.2.9", "192.0.2.0/24"], TableContext())
+    for _ in range(2):
+        assert [made.matches_now(f"192.0.2.{n}") for n in range(8, 12)] == [True, False, True, True]
+        assert not made.matches_now("198.51.100.1")
+    assert len(made._sections[0].known) <= 3

@@ -31,13 +31,16 @@ def parents_of(settings: Settings, name: str) -> bool:
     return False
 
 
+_KNOWN = 4096  # addresses whose verdict a list remembers
+
+
 class _Plain:
     """Members that stand in the list itself, up to the next table or file.
 
     Each has its place in the list and its verdict; the one that stands first counts.
     """
 
-    __slots__ = ("addresses", "names", "networks", "parents", "suffixes")
+    __slots__ = ("addresses", "known", "names", "networks", "parents", "suffixes")
 
     def __init__(self, parents: bool | None) -> None:
         self.parents = parents  # None: names are compared whole
@@ -45,6 +48,7 @@ class _Plain:
         self.suffixes: dict[str, tuple[int, bool]] = {}
         self.addresses: dict[str, tuple[int, bool]] = {}
         self.networks: dict[int, dict[int, dict[int, tuple[int, bool]]]] = {32: {}, 128: {}}
+        self.known: dict[str, tuple[int, bool] | None] = {}
 
     def add(self, place: int, member: str, verdict: bool) -> None:
         entry = (place, verdict)
@@ -74,6 +78,16 @@ class _Plain:
         return best
 
     def address(self, address: str) -> tuple[int, bool] | None:
+        """Return what an address gives.  Clients come again: what they give is remembered."""
+        try:
+            return self.known[address]
+        except KeyError:
+            if len(self.known) >= _KNOWN:
+                self.known.clear()
+            found = self.known[address] = self._find(address)
+            return found
+
+    def _find(self, address: str) -> tuple[int, bool] | None:
         best = self.addresses.get(address)
         parsed = parse_address(address)
         if parsed is None:
