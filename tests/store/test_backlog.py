@@ -23,8 +23,12 @@ def backlog(tmp_path):
 def put(backlog, messages, *, owner="", held=0, due=5.0):
     """Take messages as they come from the journal."""
     backlog.insert(
-        [(m.key, due, owner, held, pack(m), False) for m in messages],
-        [(m.key, m.content.data, 0) for m in messages],
+        [
+            (
+                [(m.key, due, owner, held, pack(m), False) for m in messages],
+                [(m.key, m.content.data, 0) for m in messages],
+            )
+        ],
         {},
     )
 
@@ -55,13 +59,17 @@ def bodies_in(backlog):
 def test_what_comes_from_the_journal_is_taken_with_the_word_what_is_past(backlog, new, count):
     messages = [new() for _ in range(count)]
     backlog.insert(
-        [(m.key, 5.0, "", 0, pack(m), False) for m in messages],
-        [(m.key, b"content", 0) for m in messages],
+        [
+            (
+                [(m.key, 5.0, "", 0, pack(m), False) for m in messages],
+                [(m.key, b"content", 0) for m in messages],
+            )
+        ],
         {0: 7},
     )
     assert backlog.settled() == {0: 7}
     assert due(backlog) == [m.key for m in messages]
-    backlog.insert([], [], {0: 9, 1: 8})
+    backlog.insert([([], [])], {0: 9, 1: 8})
     assert backlog.settled() == {0: 9, 1: 8}
 
 
@@ -79,7 +87,7 @@ def test_what_cannot_be_taken_changes_nothing(backlog, new):
     backlog.db.execute("CREATE TRIGGER no BEFORE INSERT ON body BEGIN SELECT RAISE(ABORT, 'no'); END")
     message = new()
     with pytest.raises(StoreUnavailable, match="no"):
-        backlog.insert([(message.key, 5.0, "", 0, b"e", False)], [(message.key, b"x", 0)], {0: 1})
+        backlog.insert([([(message.key, 5.0, "", 0, b"e", False)], [(message.key, b"x", 0)])], {0: 1})
     assert (backlog.settled(), backlog.has(message.key), backlog.newest()) == ({}, False, 0)
 
 
@@ -115,7 +123,7 @@ def test_progress_of_what_was_put_off_is_past(backlog, new):
 
 def test_the_file_of_what_leaves_goes_after_the_commit(backlog, new):
     message = new()
-    backlog.insert([(message.key, 5.0, "me", 0, pack(message), True)], [], {})
+    backlog.insert([([(message.key, 5.0, "me", 0, pack(message), True)], [])], {})
     backlog._bodies.spool(message.key).finish()
     assert backlog.in_files() == [message.key]
     backlog.db.pragma("query_only", value=True)
@@ -150,7 +158,7 @@ def test_claims_are_earliest_first_and_bounded(backlog, new):
 
 def test_what_cannot_be_read_is_moved_aside_with_its_file(backlog, new):
     message = new()
-    backlog.insert([(message.key, 5.0, "", 0, b"damaged", True)], [], {})
+    backlog.insert([([(message.key, 5.0, "", 0, b"damaged", True)], [])], {})
     backlog._bodies.spool(message.key).finish()
     assert due(backlog) == []
     assert [key for key, _reason in backlog.damaged] == [message.id]

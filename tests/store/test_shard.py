@@ -320,3 +320,20 @@ def test_a_damaged_journal_is_kept_and_the_rest_of_it_is_read(tmp_path, small, n
     again.remove_if_empty()
     again.close()
     assert (tmp_path / "small" / "journal-0.damaged").exists(), "it is for a person to look at"
+
+
+def test_what_moves_to_the_database_is_in_memory_a_few_messages_at_a_time(shard, new, monkeypatch):
+    shard.write([queued(shard, new()) for _ in range(3 * ROWS + 1)])
+    parts, insert = [], shard.backlog.insert
+
+    def noted(given, settled):
+        def each():
+            for rows, bodies in given:
+                parts.append((len(rows), len(bodies)))
+                yield rows, bodies
+
+        insert(each(), settled)
+
+    monkeypatch.setattr(shard.backlog, "insert", noted)
+    shard.settle_down(None)
+    assert parts == [(ROWS, ROWS)] * 3 + [(1, 1)]

@@ -22,6 +22,7 @@ from postroad.store.sql import QUEUE
 
 ROWS = 64  # of one INSERT
 Values = tuple[int | float | str | bytes | None, ...]
+Part = tuple[Sequence[Values], Sequence[Values]]
 
 
 class Backlog:
@@ -60,14 +61,16 @@ class Backlog:
 
     # --- what sessions and attempts change
 
-    def insert(self, messages: Sequence[Values], bodies: Sequence[Values], settled: Mapping[int, int]) -> None:  # fmt: skip  # noqa: E501
+    def insert(self, parts: Iterable[Part], settled: Mapping[int, int]) -> None:
         """Take messages from the journal; those that a crash between the two left here stay as they are.
 
+        ``parts`` are rows of messages and of their contents, so many that they may be in memory together.
         ``settled`` says which batches of the journal no longer count from then on.
         """
         with transaction(self.db):
-            self._insert("accept", messages)
-            self._insert("store_body", bodies)
+            for messages, bodies in parts:
+                self._insert("accept", messages)
+                self._insert("store_body", bodies)
             self.db.executemany(QUEUE["settle_file"], settled.items())
 
     def write(self, changes: Sequence[Change]) -> None:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 GATHER = 0.002  # seconds
 ENOUGH = 16  # changes that need no company
-SPAN = 0.2  # seconds of one trial
-BUSY = 80  # changes in a span; with fewer there is nothing to save
-BETTER = 1.03  # times as many changes
-KEPT = 12  # spans until the other way is tried again
+SPAN = 0.1  # seconds of one trial
+BUSY = 40  # changes in a span; with fewer there is nothing to save
+ENOUGH_DONE = 0.95  # times what is done alone: as much with less work is better, too
+KEPT = 20  # spans that batches wait before one alone, to compare with
+REST = 8  # spans that they don't before waiting is tried again
 
 
 class Pace:
@@ -49,8 +50,8 @@ class Pace:
             self._left = 1  # the span in which a load begins is no measure
         elif self._trial:  # the second of a pair of spans: alone, then waiting
             self._trial = False
-            self.waits = rate > self._alone * BETTER
-            self._left = KEPT
+            self.waits = rate > self._alone * ENOUGH_DONE
+            self._left = KEPT if self.waits else REST
         elif self._left:
             self._left -= 1
             if not self._left:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import apsw
@@ -18,7 +19,7 @@ import apsw
 from postroad.base.errors import StoreUnavailable
 from postroad.base.ids import id_of
 from postroad.model.message import Message, Text
-from postroad.store.backlog import Backlog, Values
+from postroad.store.backlog import ROWS, Backlog, Part, Values
 from postroad.store.batch import DONE, NEW, PROGRESS, RETRY, Entry
 from postroad.store.body import Bodies
 from postroad.store.change import Change
@@ -73,18 +74,15 @@ class Shard:
         settled = self.backlog.settled()
         found = replay(self.directory, settled)
         self._generation = max([0, *settled.values(), *found.generations.values()])
+        messages = found.ledger.messages
         try:
-            rows, bodies = [], []
-            for key, pending in found.ledger.messages.items():
-                row, body = self._row(key, pending, found.read)
-                rows.append(row)
-                bodies += body
-            self.backlog.insert(rows, bodies, found.generations)
+            parts = self._parts(messages, messages, found.read, [], strict=True)
+            self.backlog.insert(parts, found.generations)
             for file in found.damaged():
                 keep_aside(self.directory, file)
         finally:
             found.close()
-        return len(rows)
+        return len(messages)
 
     def close(self) -> None:
         """Close the files and let the shard go.  What the database cannot take stays in the journal."""
@@ -199,22 +197,35 @@ class Shard:
         One whose content cannot be read now stays where it is; so ``settled`` may not be said then.
         """
         rows: list[Row] = []
-        bodies: list[Values] = []
-        for key in keys:
-            try:
-                row, body = self._row(key, self._ledger.messages[key], self._journal.read)
-            except OSError as error:
-                if settled is not None:
-                    raise StoreUnavailable(f"cannot read {id_of(key)}: {error}") from error
-                continue
-            rows.append(row)
-            bodies += body
-        self.backlog.insert(rows, bodies, settled or {})
+        strict = settled is not None
+        parts = self._parts(keys, self._ledger.messages, self._journal.read, rows, strict=strict)
+        self.backlog.insert(parts, settled or {})
         moved = [row[0] for row in rows]
         self._ledger.forget(moved)
         self._lost += [row[0] for row in rows if row[5] and row[0] not in self.bodies.keys]
         if settled is None:
             self._moved += [(DONE, key) for key in moved]
+
+    def _parts(self, keys: Iterable[int], messages: Mapping[int, Pending], read: Read, moved: list[Row], *, strict: bool) -> Iterator[Part]:  # fmt: skip  # noqa: E501
+        """Yield the rows of messages and of their contents, few at a time, and note them in ``moved``.
+
+        One whose content cannot be read is left out, or with ``strict`` ends it all.
+        """
+        left = iter(keys)
+        while part := list(islice(left, ROWS)):
+            rows: list[Row] = []
+            bodies: list[Values] = []
+            for key in part:
+                try:
+                    row, body = self._row(key, messages[key], read)
+                except OSError as error:
+                    if strict:
+                        raise StoreUnavailable(f"cannot read {id_of(key)}: {error}") from error
+                    continue
+                rows.append(row)
+                bodies += body
+            moved += rows
+            yield rows, bodies
 
     def _row(self, key: int, pending: Pending, read: Read) -> tuple[Row, list[Values]]:
         """Return a message's row, and the row of its content.
