@@ -45,4 +45,6 @@ class Queue:
             self._store.settle(Settlement(message, 0.0), then)
         for message in new:
             self._store.accept(message, then)
+        if not new:
+            await self._store.find([])  # alone, what became of messages would wait for company
         await written
