@@ -28,7 +28,7 @@ from postroad.store.batch import (
 )
 
 FILES = (0, 1)
-SIZE = 64 << 20  # bytes of one file
+SIZE = 128 << 20  # bytes of one file
 _STEP = 4 << 20  # bytes by which a file grows
 _SPARE = 1 << 20  # bytes that new messages leave to what is said of them later: tens of thousands of ends
 _PIECES = 1000  # of one write; Linux takes 1024

@@ -27,7 +27,7 @@ class Pace:
         self.waits = False
         self._begun = 0.0  # the span, 0 before the first batch
         self._done = 0
-        self._left = 0  # spans until the next trial
+        self._left = -1  # spans until the next trial; -1 before a load begins
         self._trial = False
         self._alone = 0.0  # changes a second without waiting
 
@@ -47,7 +47,10 @@ class Pace:
         self._begun, self._done = now, 0
         if rate * SPAN < BUSY:
             self.waits = self._trial = False
-            self._left = 1  # the span in which a load begins is no measure
+            self._left = -1
+        elif self._left < 0:  # a load begins: most often it is of many clients
+            self.waits = True
+            self._left = REST
         elif self._trial:  # the second of a pair of spans: alone, then waiting
             self._trial = False
             self.waits = rate > self._alone * ENOUGH_DONE

@@ -18,7 +18,7 @@ QUEUE_STORE = params.declare(
 QUEUE_JOURNAL_SIZE = params.declare(
     "queue_journal_size",
     SIZE,
-    "67108864",
+    "134217728",
     "How long each of the two files of a worker's journal grows before it is used again.",
     low=1 << 20,
     own=True,

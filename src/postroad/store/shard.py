@@ -34,7 +34,7 @@ from postroad.store.sql import migrate
 
 Read = Callable[[int, int, int, int], bytes | None]
 Row = tuple[int, float, str, int, bytes, bool]
-IDLE = 10_000  # deferred and held messages that may be in the journal; they take memory there
+IDLE = 20_000  # deferred and held messages that may be in the journal; they take memory there
 
 
 class Shard:
