@@ -69,10 +69,20 @@ def write(results: Results, directory: Path) -> None:
     (directory / "benchmarks.md").write_text(text(results, drawn))
 
 
+def _again(results: Results) -> str:
+    """Name the cells that are of a later run."""
+    cells = results.about.get("again", ())
+    if not cells:
+        return ""
+    names = ", ".join(f"`{name}`" for name in cells)
+    return f"Measured again after a later change of Postroad, all servers in turn in one run: {names}.\n"
+
+
 def text(results: Results, drawn: list[tuple[str, str]]) -> str:
     minutes = f"{results.about.get('minutes', 0):.0f} minutes, {results.about.get('rounds')} rounds"
     parts = [
         HEAD.format(date=results.about.get("date"), minutes=minutes),
+        _again(results),
         _goals(results),
         _ground(results),
         _plots(drawn),

@@ -37,6 +37,13 @@ class Results:
         ours, theirs = self.median(cell, peer, name), self.median(cell, beside, name)
         return ours / theirs if ours is not None and theirs else None
 
+    def again(self, later: "Results") -> None:
+        """Take over the loads that were measured again, all servers in turn, in a later run."""
+        cells = {run["cell"] for run in later.runs}
+        self.runs = [run for run in self.runs if run["cell"] not in cells] + later.runs
+        self.cells = later.cells | self.cells
+        self.about["again"] = sorted(cells | set(self.about.get("again", ())))
+
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(vars(self), indent=1) + "\n")

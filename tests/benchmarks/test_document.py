@@ -105,3 +105,10 @@ def test_the_document_is_written_with_plots_or_where_there_is_no_matplotlib_with
     (tmp_path / "benchmarks").mkdir()
     document.write(results(), tmp_path)
     assert (tmp_path / "benchmarks.md").read_text().startswith("# Benchmarks")
+
+
+def test_cells_of_a_later_run_are_named():
+    found = document.text(Results(about={"date": "2026-01-02", "again": ["relay-1k"]}), [])
+    assert "`relay-1k`" in found
+    assert "Measured again" in found
+    assert "Measured again" not in document.text(Results(about={"date": "2026-01-02"}), [])

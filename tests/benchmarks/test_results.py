@@ -36,3 +36,12 @@ def test_results_are_kept(tmp_path):
     results = made(postroad=[1.5])
     results.save(tmp_path / "new" / "results.json")
     assert Results.load(tmp_path / "new" / "results.json") == results
+
+
+def test_what_is_measured_again_takes_the_place_of_what_was():
+    former = Results(runs=[{"cell": "a", "rate": 1}, {"cell": "b", "rate": 2}], cells={"a": "A", "b": "B"})
+    former.again(Results(runs=[{"cell": "b", "rate": 3}], cells={"b": "B"}))
+    former.again(Results(runs=[{"cell": "c", "rate": 4}], cells={"c": "C"}))
+    assert [(run["cell"], run["rate"]) for run in former.runs] == [("a", 1), ("b", 3), ("c", 4)]
+    assert former.about["again"] == ["b", "c"]
+    assert set(former.cells) == {"a", "b", "c"}
