@@ -93,7 +93,7 @@ def plan():
     return of
 
 
-@pytest.mark.parametrize("name", [*KEYS, "retry", "progress", "content", "has"])
+@pytest.mark.parametrize("name", [*KEYS, "retry", "progress", "content"])
 def test_what_names_keys_finds_them_by_key(plan, name):
     assert "USING INTEGER PRIMARY KEY" in " ".join(plan(name))
     assert not [step for step in plan(name) if step.startswith(("SCAN message", "SCAN body"))]

@@ -55,10 +55,6 @@ class Backlog:
         """Return whether nothing is left, corrupt messages included."""
         return not first(self.db, QUEUE["left"])[0]
 
-    def has(self, key: int) -> bool:
-        """Return whether a message is here."""
-        return bool(first(self.db, QUEUE["has"], {"key": key}))
-
     # --- what sessions and attempts change
 
     def insert(self, parts: Iterable[Part], settled: Mapping[int, int]) -> None:

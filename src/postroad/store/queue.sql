@@ -110,9 +110,6 @@ SELECT key FROM message WHERE deleted = 0 AND key > :after ORDER BY key LIMIT :m
 -- name: in_files
 SELECT key FROM message WHERE in_file = 1
 
--- name: has
-SELECT 1 FROM message WHERE key = :key
-
 -- name: quarantine
 INSERT INTO corrupt (key, seen, reason, envelope, content)
 SELECT m.key, :now, :reason, m.envelope, b.content
