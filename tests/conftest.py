@@ -1,0 +1,23 @@
+"""What every test stands on."""
+
+from __future__ import annotations
+
+import ast
+import gc
+import sys
+
+if sys.version_info < (3, 11, 5):  # Debian 12 has 3.11.2
+    # A collection in the middle of ast.parse may report what it found with a traceback, which parses too;
+    # before gh-106905 the outer one then ended in a SystemError.  Hypothesis parses the source of its tests.
+    _parse = ast.parse
+
+    def _undisturbed(*args, **options):
+        enabled = gc.isenabled()
+        gc.disable()
+        try:
+            return _parse(*args, **options)
+        finally:
+            if enabled:
+                gc.enable()
+
+    ast.parse = _undisturbed
