@@ -12,8 +12,10 @@ from postroad.base.params import Registry
 ROOMS = (
     "model",
     "net",
+    "net.tls",
     "tables",
     "store",
+    "auth",
     "listener",
     "smtpd",
     "policy",

@@ -14,6 +14,7 @@ from postroad.model.job import Attempt, Job
 from postroad.model.message import Content, Message
 from postroad.model.reply import Reply
 from postroad.model.route import Route
+from postroad.model.sasl import SaslStep
 from postroad.model.session import Session
 
 Then = Callable[[BaseException | None], None]
@@ -202,6 +203,37 @@ class Store(Protocol):
 
     async def count(self) -> int:
         """Return how many messages are queued."""
+        ...
+
+
+class SaslExchange(Protocol):
+    """One authentication exchange with one client."""
+
+    async def step(self, response: bytes | None) -> SaslStep:
+        """Take a response, without its base64; None when AUTH had no initial response.
+
+        Never raises for what a client or a back end does.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """The client gave up, or is gone."""
+        ...
+
+
+class Authenticator(Protocol):
+    """Finds out who a client is (AUTH, RFC 4954)."""
+
+    def mechanisms(self, *, tls: bool) -> tuple[str, ...]:
+        """Return what may be offered now, in the order of the offer; () while there is nothing."""
+        ...
+
+    def begin(self, mechanism: str, session: Session) -> SaslExchange:
+        """Begin with a mechanism, in upper case, that ``mechanisms`` has."""
+        ...
+
+    async def close(self) -> None:
+        """End connections to a back end; exchanges under way fail as unavailable."""
         ...
 
 

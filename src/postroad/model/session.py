@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from postroad.model.client import Client
 from postroad.model.message import Recipient
+from postroad.model.tls import TlsFacts
 
 
 @dataclass(slots=True)
@@ -45,4 +47,7 @@ class Session:
     sasl_method: str = ""
     sasl_sender: str = ""
     tls: str = ""  # the Received clause's text when TLS is on
+    tls_facts: TlsFacts | None = None  # when TLS is on
+    #: Channel binding data by type ("tls-exporter", "tls-server-end-point"), b"" where there is none.
+    channel_binding: Callable[[str], bytes] | None = None
     memory: dict[str, Any] = field(default_factory=dict)  # policy's memory for this session

@@ -1,0 +1,59 @@
+"""What is known of a session that is encrypted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Trust = Literal["Anonymous", "Untrusted", "Trusted", "Verified"]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerCertificate:
+    """The certificate that the other end showed.
+
+    ``subject`` and ``issuer`` are common names, "" where there is none.  The fingerprints are
+    upper-case hexadecimal octets parted by colons, by the digest that the parameters name.
+    ``trusted``: a chain of certificates leads to an authority that is trusted here.
+    """
+
+    subject: str
+    issuer: str
+    certificate_fingerprint: str
+    key_fingerprint: str
+    trusted: bool
+    der: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFacts:
+    """How a session is encrypted, and with whom.  ``""`` where a thing is not known or not used.
+
+    ``trust`` is the first word of the log line: Anonymous (no certificate), Untrusted, Trusted, and
+    for a client whose policy asks for it Verified (the certificate is that of the wanted host).
+    """
+
+    protocol: str
+    cipher: str
+    used_bits: int
+    algorithm_bits: int
+    key_exchange: str = ""
+    server_signature: str = ""
+    client_signature: str = ""
+    resumed: bool = False
+    trust: Trust = "Anonymous"
+    server_name: str = ""  # SNI
+    peer: PeerCertificate | None = None
+
+    def describe(self) -> str:
+        """Return what log lines and Received fields have behind the words "with cipher" and before."""
+        bits = f"({self.used_bits}/{self.algorithm_bits} bits)"
+        text = f"{self.protocol} with cipher {self.cipher} {bits}"
+        for name, value in (
+            ("key-exchange", self.key_exchange),
+            ("server-signature", self.server_signature),
+            ("client-signature", self.client_signature),
+        ):
+            if value:
+                text += f" {name} {value}"
+        return text
