@@ -16,6 +16,7 @@ ROOMS = (
     "tables",
     "store",
     "auth",
+    "filters",
     "listener",
     "smtpd",
     "policy",

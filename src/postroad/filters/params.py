@@ -1,0 +1,7 @@
+"""Parameters of milters."""
+
+from __future__ import annotations
+
+from postroad.base.params import Group
+
+params = Group("filters")
