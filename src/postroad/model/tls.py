@@ -39,7 +39,9 @@ class TlsFacts:
     algorithm_bits: int
     key_exchange: str = ""
     server_signature: str = ""
+    server_digest: str = ""
     client_signature: str = ""
+    client_digest: str = ""
     resumed: bool = False
     trust: Trust = "Anonymous"
     server_name: str = ""  # SNI
@@ -52,7 +54,9 @@ class TlsFacts:
         for name, value in (
             ("key-exchange", self.key_exchange),
             ("server-signature", self.server_signature),
+            ("server-digest", self.server_digest),
             ("client-signature", self.client_signature),
+            ("client-digest", self.client_digest),
         ):
             if value:
                 text += f" {name} {value}"

@@ -1,0 +1,38 @@
+"""What can go wrong with TLS, in OpenSSL's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from OpenSSL import SSL
+
+from postroad.base.errors import PostroadError
+from postroad.net.tls import openssl
+
+
+class TlsError(PostroadError):
+    """TLS cannot go on, or cannot be set up.
+
+    ``str()`` is what Postfix logs behind ``TLS library problem: `` when OpenSSL was the one to say no
+    (``error:0A00010B:SSL routines::wrong version number``), and a sentence otherwise.
+    """
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the text for an exception of pyOpenSSL's: OpenSSL's errors, the first of its list."""
+    if isinstance(error, SSL.ZeroReturnError):
+        return "the connection was closed"
+    if isinstance(error, SSL.SysCallError):
+        return str(error.args[-1])
+    first = error.args[0] if error.args else ()
+    if isinstance(first, Sequence) and not isinstance(first, str) and first:
+        library, _function, reason = first[0]
+        return f"error:{_code(library, reason):08X}:{library}::{reason}"
+    return str(error) or type(error).__name__
+
+
+@cache
+def _code(library: str, reason: str) -> int:
+    """Return OpenSSL's number for an error of which pyOpenSSL tells the words only; 0 if unknown."""
+    return openssl.error_codes().get((library, reason), 0)
