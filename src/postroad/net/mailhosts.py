@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from postroad.base.errors import LookupUnavailable
@@ -55,13 +56,31 @@ RELAYHOST_PROBLEM = Event(
 
 
 class Host(NamedTuple):
-    """A place to connect to.  ``site`` counts the next hops of a list, from 0."""
+    """A place to connect to.  ``site`` counts the next hops of a list, from 0.
+
+    Under ``smtp_dns_support_level = dnssec``: ``secure_mx`` says that the MX records that named the
+    host are validated, or that none did, because the next hop names it itself; ``secure`` that its
+    address is validated, aliases included.  ``canonical`` is the end of the aliases of ``name``, and
+    ``mx_domain`` of those of the domain whose MX record named the host; "" where there are none.
+    """
 
     name: str
     address: str
     port: int
     preference: int = 0
     site: int = 0
+    secure_mx: bool = False
+    secure: bool = False
+    canonical: str = ""
+    mx_domain: str = ""
+
+
+class _Place(NamedTuple):
+    """An address; whether it is validated; the end of the aliases that led to it."""
+
+    address: str
+    secure: bool = False
+    canonical: str = ""
 
 
 class NoHosts(Exception):  # noqa: N818 - an answer, not a defect
@@ -123,6 +142,8 @@ class MailHosts:
         level = settings[DNS_SUPPORT_LEVEL[program]]
         disabled = level == "disabled" or (not level and settings[DISABLE_DNS_LOOKUPS])
         self._mx = self._smtp and not disabled
+        #: Whether what is validated is noted: DANE asks for it.
+        self._dnssec = level == "dnssec"
         lookup = settings[HOST_LOOKUP[program]]
         self._dns = "dns" in lookup and not disabled
         self._native = "native" in lookup or disabled
@@ -215,14 +236,22 @@ class MailHosts:
             if self._ignore_mx_error:
                 return await self._by_address(domain, port, _reset(why), loops=loops), False
             return [], False
-        return await self._exchangers(domain, exchangers[:_MX_LIMIT], port, why, loops=loops)
+        answer = replace(answer, records=tuple(exchangers[:_MX_LIMIT]))
+        return await self._exchangers(domain, answer, port, why, loops=loops)
 
-    async def _exchangers(self, domain: str, exchangers: Sequence[tuple[int, str]], port: int, why: _Why, *, loops: bool) -> tuple[list[Host], bool]:  # fmt: skip  # noqa: E501
+    async def _exchangers(self, domain: str, answer: Answer, port: int, why: _Why, *, loops: bool) -> tuple[list[Host], bool]:  # fmt: skip  # noqa: E501
         hosts: list[Host] = []
+        exchangers = answer.records
+        secure, mx_domain = (answer.authentic, answer.name) if self._dnssec else (False, "")
         asked = [self._questions(name) for _, name in exchangers]  # all at the same time
         for (preference, name), questions in zip(exchangers, asked, strict=True):
-            addresses = await self._addresses(name, questions, why)
-            hosts += [Host(name, address, port, preference) for address in addresses]
+            places = await self._addresses(name, questions, why)
+            hosts += [
+                Host(
+                    name, place.address, port, preference, 0, secure, place.secure, place.canonical, mx_domain
+                )
+                for place in places
+            ]
         if not hosts:
             if self._defer_no_address:
                 why.status = "4" + why.status[1:]
@@ -241,19 +270,21 @@ class MailHosts:
 
     async def _by_address(self, domain: str, port: int, why: _Why, *, loops: bool) -> list[Host]:
         name = ascii_name(domain) or domain
-        addresses = await self._addresses(name, self._questions(name), why)
-        hosts = [Host(name, address, port) for address in addresses]
+        places = await self._addresses(name, self._questions(name), why)
+        hosts = [Host(name, place[0], port, 0, 0, self._dnssec, place[1], place[2]) for place in places]
         if loops and any(host.address in self._own for host in hosts):
             why.status, why.text = "5.4.6", f"mail for {domain} loops back to myself"
             return []
         return self._order(hosts)
 
-    async def _addresses(self, name: str, questions: Sequence[Awaitable[Answer]], why: _Why) -> Sequence[str]:
+    async def _addresses(
+        self, name: str, questions: Sequence[Awaitable[Answer]], why: _Why
+    ) -> Sequence[_Place]:
         """Return a host's addresses; the reason is noted when there are none."""
         numeric = bare_address(name[5:] if name[:5].lower() == "ipv6:" else name)
         if numeric:
             if (6 if ":" in numeric else 4) in self._families:
-                return (numeric,)
+                return (_Place(numeric),)
             why.fail(".4.4", f"{name}: host not found", soft=False)
             return ()
         if not is_hostname(name):
@@ -264,7 +295,7 @@ class MailHosts:
             if found is not None:
                 return found
         if self._native:
-            known = [a for family in self._families for a in self._hosts.addresses(name, family)]
+            known = [_Place(a) for family in self._families for a in self._hosts.addresses(name, family)]
             return known or (() if self._dns else await self._ask_natively(name, questions, why))
         return ()
 
@@ -274,9 +305,9 @@ class MailHosts:
             return []
         return [self._resolver.query(name, _KINDS[family]) for family in self._families]
 
-    async def _ask(self, name: str, questions: Sequence[Awaitable[Answer]], why: _Why) -> Sequence[str] | None:  # fmt: skip  # noqa: E501
+    async def _ask(self, name: str, questions: Sequence[Awaitable[Answer]], why: _Why) -> Sequence[_Place] | None:  # fmt: skip  # noqa: E501
         """Wait for the DNS.  None: it says there is no address; another source may know one."""
-        found, failed, missing = await _gather(questions)
+        found, failed, missing = await _gather(questions, noted=self._dnssec)
         if found:
             return found
         if failed is not None:
@@ -287,7 +318,7 @@ class MailHosts:
         why.fail(".4.4", f"{_NOT_FOUND} Name service error for name={name} type={kind}: {reason}", soft=False)
         return None
 
-    async def _ask_natively(self, name: str, questions: Sequence[Awaitable[Answer]], why: _Why) -> Sequence[str]:  # fmt: skip  # noqa: E501
+    async def _ask_natively(self, name: str, questions: Sequence[Awaitable[Answer]], why: _Why) -> Sequence[_Place]:  # fmt: skip  # noqa: E501
         found, failed, missing = await _gather(questions)
         if found:
             return found
@@ -308,9 +339,12 @@ class MailHosts:
         return balanced(hosts, self._limit) if self._balance else hosts[: self._limit]
 
 
-async def _gather(questions: Sequence[Awaitable[Answer]]) -> tuple[list[str], int | None, bool]:
-    """Return the addresses, which question failed last (None: none), and whether the name is missing."""
-    found: list[str] = []
+async def _gather(questions: Sequence[Awaitable[Answer]], *, noted: bool = False) -> tuple[list[_Place], int | None, bool]:  # fmt: skip  # noqa: E501
+    """Return the addresses, which question failed last (None: none), and whether the name is missing.
+
+    ``noted``: with what is known of their security.
+    """
+    found: list[_Place] = []
     failed: int | None = None
     missing = False
     for number, question in enumerate(questions):
@@ -319,7 +353,8 @@ async def _gather(questions: Sequence[Awaitable[Answer]]) -> tuple[list[str], in
         except LookupUnavailable:
             failed = number
         else:
-            found += answer.records
+            how = (answer.authentic, answer.name) if noted else ()
+            found += [_Place(address, *how) for address in answer.records]
             missing = answer.nxdomain
     return found, failed, missing
 

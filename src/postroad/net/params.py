@@ -92,3 +92,9 @@ DEFER_IF_NO_MX_ADDRESS_FOUND = _prefixed(
     "no",
     "defer mail when no MX record leads to an address, instead of returning it.",
 )
+TLS_DANE_DIGESTS = params.declare(
+    "tls_dane_digests",
+    LIST,
+    "sha512 sha256",
+    "The digests of TLSA records that are used, the preferred first; a weaker one beside it is ignored.",
+)

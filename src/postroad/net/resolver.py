@@ -31,7 +31,7 @@ _CHAIN_LIMIT = 16
 _LONGEST, _LONGEST_NEGATIVE = 3600.0, 900.0
 #: RFC 9520 3.2: a failure is remembered for at least a second, so that a dead server is not flooded.
 _FAILURE = 2.0
-#: Bytes of TXT records; a stranger who makes us ask shall not fill the memory with what he answers.
+#: Bytes of TXT or TLSA records; a stranger who makes us ask shall not fill the memory with what he answers.
 _LARGEST_KEPT = 8192
 
 
@@ -185,4 +185,6 @@ def open_resolver(settings: Settings, clock: Clock | None = None) -> CachingReso
 
 
 def _small(answer: Answer) -> bool:
+    if answer.kind == "TLSA":
+        return sum(len(record[3]) for record in answer.records) <= _LARGEST_KEPT
     return sum(len(record) for record in answer.records if isinstance(record, bytes)) <= _LARGEST_KEPT
