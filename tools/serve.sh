@@ -1,6 +1,7 @@
 #!/bin/sh
 # A server of our own on loopback, for trying: mail for anybody@example.test lands in a Maildir below
-# run/mail.  Root gets port 25 if it is free, anybody else 2525.
+# run/mail.  Root gets port 25 if it is free, anybody else 2525.  It offers STARTTLS with a certificate
+# that it makes for itself, and AUTH for a user of its own.
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD/run
@@ -45,6 +46,12 @@ virtual_mailbox_base = $root/mail
 virtual_minimum_uid = 1
 virtual_uid_maps = static:$uid
 virtual_gid_maps = static:$gid
+smtpd_tls_security_level = may
+smtpd_tls_auth_only = yes
+smtpd_tls_loglevel = 1
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = postroad
+smtpd_sasl_path = $root/etc/users
 CF
 cat >"$root/etc/master.cf" <<CF
 127.0.0.1:$port inet n - n - - smtpd
@@ -57,6 +64,11 @@ error     unix - - n - - error
 retry     unix - - n - - error
 discard   unix - - n - - discard
 CF
+if [ ! -s "$root/password" ]; then
+    (umask 077 && "$py" -c 'import secrets; print(secrets.token_urlsafe(9))' >"$root/password")
+    rm -f "$root/etc/users"
+    "$py" -m postroad user add me@example.test -c "$root/etc" --password-stdin <"$root/password"
+fi
 touch "$root/maillog"
 [ "$(id -u)" != 0 ] || chown "$uid:$gid" "$root/maillog"
 
@@ -65,6 +77,7 @@ cat <<TXT
 Postroad serves on 127.0.0.1 port $port.  Its files are in $root.
   send:    .venv/bin/postroad send -c $root/etc --server 127.0.0.1:$port --from you@example.org --to me@example.test --subject Hello --body 'Good morning'
   or:      swaks --server 127.0.0.1:$port --from you@example.org --to me@example.test
+  log in:  swaks --server 127.0.0.1:$port --tls --auth-user me@example.test --auth-password $(cat "$root/password") --from me@example.test --to me@example.test
   read:    ls $root/mail/all/new
   watch:   tail -f $root/maillog
   queue:   .venv/bin/postroad mailq -c $root/etc

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 
 import pytest
@@ -23,8 +24,12 @@ ANSWERS = {
 class ScriptedServer:
     """Serves one session at a time on a UNIX socket; ``said`` is every line it heard.
 
-    A test changes ``answers``; the answer b"" ends the session.
+    A test changes ``answers``; the answer b"" ends the session.  With a ``context`` TLS begins behind a
+    220 to STARTTLS, or ``at_once``.
     """
+
+    context: ssl.SSLContext | None = None
+    at_once = False
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -47,11 +52,22 @@ class ScriptedServer:
                 peer, _ = self._listener.accept()
             except OSError:
                 return
-            with peer, peer.makefile("rb") as lines, contextlib.suppress(OSError):  # the client may leave
-                self._session(peer, lines)
+            with contextlib.suppress(OSError):  # the client may leave
+                if self.at_once:
+                    peer = self.context.wrap_socket(peer, server_side=True)
+                with peer:
+                    peer.sendall(self.answers[""])
+                    if self._session(peer):
+                        peer = self.context.wrap_socket(peer, server_side=True)
+                        self._session(peer)
+                    peer.close()
 
-    def _session(self, peer, lines) -> None:
-        peer.sendall(self.answers[""])
+    def _session(self, peer) -> bool:
+        """Talk until the end, or until TLS begins (True)."""
+        with peer.makefile("rb", buffering=0) as lines:
+            return self._talk(peer, lines)
+
+    def _talk(self, peer, lines) -> bool:
         content = False
         for line in lines:
             text = line.rstrip(b"\r\n")
@@ -64,10 +80,13 @@ class ScriptedServer:
             )
             content = answer.startswith(b"354")
             if not answer:
-                return
+                return False
             peer.sendall(answer)
+            if verb == "STARTTLS" and answer.startswith(b"220") and self.context is not None:
+                return True
             if verb == "QUIT":
-                return
+                return False
+        return False
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from postroad.admin.tap import Tap
+from postroad.admin.tap import Recorder, Tap
 
 
 @pytest.fixture
@@ -44,3 +44,13 @@ async def test_a_target_that_is_not_there_ends_the_connection(tap):
     assert await reader.read() == b""
     writer.close()
     assert tap.lines == []
+
+
+def test_a_recorder_makes_lines_of_pieces():
+    recorder = Recorder(lambda: 7.0)
+    for who, data in (("S", b"220 x\r\n250-"), ("C", b"EH"), ("S", b"a\r\n250 b\r\n"), ("C", b"LO\r\n")):
+        recorder.heard(who, data)
+    assert [(line.who, line.text) for line in recorder.lines] == [
+        ("S", "220 x"), ("S", "250-a"), ("S", "250 b"), ("C", "EHLO"),
+    ]  # fmt: skip
+    assert recorder.lines[0].at == 7.0

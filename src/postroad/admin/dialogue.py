@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import socket
-from collections.abc import Iterable
+import ssl
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
@@ -11,8 +13,11 @@ from postroad.base.errors import PostroadError
 from postroad.proto.client_content import ContentEncoder
 from postroad.proto.client_features import Features, parse_features
 from postroad.proto.replies import GarbledReply, ReplyParser, ServerReply
+from postroad.proto.sasl.client import ClientExchange, SaslError
 
 _READ = 65536
+#: Hears every piece of the dialogue as it is in clear: "C" or "S", and the bytes.
+Listener = Callable[[str, bytes], None]
 
 
 class NoServer(PostroadError):  # noqa: N818 - a state of the server
@@ -28,9 +33,10 @@ class DialogueLost(PostroadError):  # noqa: N818 - as above
 class Dialogue:
     """One connection.  ``timeout`` is seconds for each step; ``features`` are known after ``hello``."""
 
-    def __init__(self, peer: socket.socket, *, timeout: float = 300.0, lmtp: bool = False) -> None:
+    def __init__(self, peer: socket.socket, *, timeout: float = 300.0, lmtp: bool = False, listener: Listener | None = None) -> None:  # fmt: skip  # noqa: E501
         peer.settimeout(timeout)
         self._peer = peer
+        self._listener = listener
         self._replies = ReplyParser()
         self.lmtp = lmtp
         self.features = Features()
@@ -44,13 +50,59 @@ class Dialogue:
     def hello(self, name: str) -> ServerReply:
         """Hear the greeting and say EHLO (or LHLO); HELO to a server that knows no EHLO."""
         greeting = self._reply()
-        if not greeting.good:
-            return greeting
+        return self._hello(name) if greeting.good else greeting
+
+    def _hello(self, name: str) -> ServerReply:
         reply = self.say(b"%b %b" % (b"LHLO" if self.lmtp else b"EHLO", name.encode("ascii", "replace")))
         if reply.good:
             self.features = parse_features(reply.raw)
         elif reply.code // 100 == 5 and not self.lmtp:  # RFC 5321 4.1.4
             reply = self.say(b"HELO " + name.encode("ascii", "replace"))
+        return reply
+
+    @property
+    def encrypted(self) -> bool:
+        """Return whether TLS is on."""
+        return isinstance(self._peer, ssl.SSLSocket)
+
+    def encrypt(self, context: ssl.SSLContext, host: str) -> None:
+        """Begin TLS here and now: before anything was said, or behind the 220 to STARTTLS.
+
+        DialogueLost when that fails, the server's certificate included.
+        """
+        if self._replies.pending:  # RFC 3207 4.2: it was said in clear, by whomever
+            raise DialogueLost("the server spoke out of turn before TLS")
+        try:
+            self._peer = context.wrap_socket(self._peer, server_hostname=host)
+        except OSError as error:  # ssl.SSLError is one
+            reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or error
+            raise DialogueLost(f"TLS with {host}: {reason}") from error
+
+    def starttls(self, context: ssl.SSLContext, host: str, name: str) -> ServerReply:
+        """Say STARTTLS and, once TLS is on, EHLO again; returns the reply that ended it."""
+        reply = self.say(b"STARTTLS")
+        if not reply.good:
+            return reply
+        self.encrypt(context, host)
+        self.features = Features()
+        return self._hello(name)
+
+    def login(self, exchange: ClientExchange) -> ServerReply:
+        """Log in (RFC 4954); returns the server's last word.
+
+        DialogueLost when the server cannot prove to be the one that knows the password.
+        """
+        first = exchange.initial()
+        command = b"AUTH " + exchange.name.encode()
+        reply = self.say(command if first is None else command + b" " + (base64.b64encode(first) or b"="))
+        try:
+            while reply.code == 334:
+                challenge = base64.b64decode(reply.text[4:], validate=True)
+                reply = self.say(base64.b64encode(exchange.respond(challenge)))
+            if reply.good:
+                exchange.finished(None)
+        except (SaslError, ValueError) as error:  # ValueError: no base64
+            raise DialogueLost(f"AUTH: {error}") from error
         return reply
 
     def say(self, line: bytes) -> ServerReply:
@@ -82,6 +134,8 @@ class Dialogue:
             return
 
     def _send(self, data: bytes) -> None:
+        if self._listener is not None:
+            self._listener("C", data)
         try:
             self._peer.sendall(data)
         except OSError as error:
@@ -93,6 +147,8 @@ class Dialogue:
                 data = self._peer.recv(_READ)
                 if not data:
                     raise DialogueLost("lost the connection: the server closed it")
+                if self._listener is not None:
+                    self._listener("S", data)
                 self._replies.feed(data)
         except GarbledReply as garbled:
             raise DialogueLost(f"not a reply: {garbled.line}") from garbled
@@ -113,7 +169,7 @@ def connect_local(path: str, *, timeout: float = 300.0) -> Dialogue:
     return Dialogue(peer, timeout=timeout)
 
 
-def connect(host: str, port: int, *, timeout: float = 60.0, lmtp: bool = False) -> Dialogue:
+def connect(host: str, port: int, *, timeout: float = 60.0, lmtp: bool = False, listener: Listener | None = None) -> Dialogue:  # fmt: skip  # noqa: E501
     """Connect to a host.  NoServer when that fails."""
     try:
         peer = socket.create_connection((host, port), timeout)
@@ -121,4 +177,4 @@ def connect(host: str, port: int, *, timeout: float = 60.0, lmtp: bool = False) 
         reason = getattr(error, "strerror", None) or error
         raise NoServer(f"connect to {host} port {port}: {reason}") from error
     peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Dialogue(peer, timeout=timeout, lmtp=lmtp)
+    return Dialogue(peer, timeout=timeout, lmtp=lmtp, listener=listener)

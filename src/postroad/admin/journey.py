@@ -1,8 +1,8 @@
 """The whole journey of a message on this machine alone: two servers, a name server, taps on every leg.
 
-The first message goes from client to sending server, by its MX record to the receiving server, and
-into a mailbox.  The second is for a user who does not exist: the receiving server refuses it, and a
-bounce comes back.
+The first message goes from a client that encrypts and logs in to the sending server, by its MX record
+to the receiving server, and into a mailbox.  The second is for a user who does not exist: the receiving
+server refuses it, and a bounce comes back.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import email.message
 import email.policy
+import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -19,16 +20,20 @@ from pathlib import Path
 
 from postroad.admin.dialogue import connect
 from postroad.admin.loopback import LoopbackServer
+from postroad.admin.secure import Security, verifying_context
 from postroad.admin.submit import Envelope, submit
-from postroad.admin.tap import Line, Tap
+from postroad.admin.tap import Line, Recorder, Tap
 from postroad.admin.zone import Question, Zone
+from postroad.auth.schemes import make
 from postroad.base.clock import Clock
 from postroad.base.errors import PostroadError
 from postroad.mail import header as block
 from postroad.mail.dates import rfc5322
+from postroad.proto.sasl.client import Credentials
 
 SENDER, RECIPIENT, STRANGER = "alice@sender.example", "bob@receiver.example", "carol@receiver.example"
 _CLIENT = "laptop.sender.example"
+_HOST = "mail.sender.example"
 _PATIENCE = 10.0  # seconds for a message to arrive
 _POLL = 0.01
 _RECORDS = {
@@ -39,7 +44,7 @@ _RECORDS = {
 }
 _SENDING = """\
 myhostname = mail.sender.example
-mynetworks = 127.0.0.0/8
+mynetworks =
 virtual_mailbox_domains = sender.example
 virtual_mailbox_maps = inline:{{{sender}=alice/}}
 resolver_addresses = [127.0.0.1]:{dns}
@@ -53,6 +58,13 @@ virtual_mailbox_domains = receiver.example
 virtual_mailbox_maps = inline:{{{recipient}=bob/}}
 resolver_addresses = [127.0.0.1]:{dns}
 """
+#: What makes the sending server's port one for submission (RFC 6409).
+_SUBMISSION = {
+    "smtpd_tls_security_level": "encrypt",
+    "smtpd_sasl_auth_enable": "yes",
+    "smtpd_sasl_type": "postroad",
+    "smtpd_relay_restrictions": "permit_sasl_authenticated, reject",
+}
 #: What servers put in front of a message on its way; nothing else may have been added.
 _TRACE = frozenset({b"return-path", b"x-original-to", b"delivered-to", b"received"})
 _BODY = """\
@@ -128,14 +140,18 @@ def _new_directory() -> Path:
 @contextlib.asynccontextmanager
 async def _stage(directory: Path, clock: Clock) -> AsyncIterator[_Stage]:
     """Set everything up, and take it down again."""
-    entry, exchange = Tap(clock.steady), Tap(clock.steady)
+    exchange = Tap(clock.steady)
     zone, local_zone = Zone(_RECORDS, clock.steady), Zone(_RECORDS, clock.steady)
     async with contextlib.AsyncExitStack() as stack:
-        for part in (entry, exchange, zone, local_zone):
+        for part in (exchange, zone, local_zone):
             stack.callback(part.close)
             await part.listen()
+        password = secrets.token_urlsafe(12)
+        stored = make("SHA512-CRYPT", password.encode())
         sending = LoopbackServer(
-            directory / "sending", _SENDING.format(sender=SENDER, dns=zone.port, port=exchange.port)
+            directory / "sending",
+            _SENDING.format(sender=SENDER, dns=zone.port, port=exchange.port),
+            _SUBMISSION | {"smtpd_sasl_path": f"inline:{{{{{SENDER} = {stored.replace('$', '$$')}}}}}"},
         )
         receiving = LoopbackServer(
             directory / "receiving", _RECEIVING.format(recipient=RECIPIENT, dns=local_zone.port)
@@ -143,17 +159,22 @@ async def _stage(directory: Path, clock: Clock) -> AsyncIterator[_Stage]:
         for server in (sending, receiving):
             stack.push_async_callback(server.stop)
         await asyncio.gather(sending.start(), receiving.start())
-        entry.target = ("127.0.0.1", sending.port)
         exchange.target = ("127.0.0.1", receiving.port)
-        yield _Stage(clock, entry, exchange, zone, sending, receiving)
+        security = Security(
+            _HOST,
+            await asyncio.to_thread(verifying_context, str(sending.certificate)),
+            credentials=Credentials(SENDER, password),
+        )
+        yield _Stage(clock, security, exchange, zone, sending, receiving)
 
 
 class _Stage:
     """Everything in place, ready for messages."""
 
-    def __init__(self, clock: Clock, entry: Tap, exchange: Tap, zone: Zone, sending: LoopbackServer, receiving: LoopbackServer) -> None:  # fmt: skip  # noqa: E501
+    def __init__(self, clock: Clock, security: Security, exchange: Tap, zone: Zone, sending: LoopbackServer, receiving: LoopbackServer) -> None:  # fmt: skip  # noqa: E501
         self._clock = clock
-        self._entry = entry
+        self._entry = Recorder(clock.steady)
+        self._security = security
         self._exchange = exchange
         self._zone = zone
         self._sending = sending
@@ -180,8 +201,14 @@ class _Stage:
         clock = self._clock
         text = _compose(recipient, subject, body, rfc5322(clock.now()), f"{clock.now():.6f}")
         trip = Trip(SENDER, recipient, clock.steady(), text)
-        await asyncio.to_thread(_submit, self._entry.port, trip)
+        await asyncio.to_thread(self._submit, trip)
         return trip
+
+    def _submit(self, trip: Trip) -> None:
+        listener = self._entry.heard
+        with connect("127.0.0.1", self._sending.port, timeout=_PATIENCE, listener=listener) as dialogue:
+            envelope = Envelope(trip.sender, [trip.recipient], eight_bit=True)
+            submit(dialogue, _CLIENT, envelope, len(trip.sent), [trip.sent], self._security.go_on)
 
     async def _arrival(self, trip: Trip, server: LoopbackServer, mailbox: str) -> None:
         """Wait for one message in a Maildir."""
@@ -206,13 +233,6 @@ class _Stage:
     def _clear(self) -> None:
         for remembered in (self._entry.lines, self._exchange.lines, self._zone.questions):
             remembered.clear()
-
-
-def _submit(port: int, trip: Trip) -> None:
-    # STARTTLS and AUTH have their place here, between EHLO and MAIL, once the client speaks them.
-    with connect("127.0.0.1", port, timeout=_PATIENCE) as dialogue:
-        envelope = Envelope(trip.sender, [trip.recipient], eight_bit=True)
-        submit(dialogue, _CLIENT, envelope, len(trip.sent), [trip.sent])
 
 
 def _compose(recipient: str, subject: str, body: str, date: str, unique: str) -> bytes:

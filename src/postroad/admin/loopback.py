@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from postroad.base.errors import PostroadError
@@ -19,7 +20,7 @@ _START = 15.0  # seconds until every socket must listen
 _STOP = 5.0
 _TRIES = 3  # another program may take a port between the look for a free one and the bind
 _MASTER = """\
-127.0.0.1:{port} inet n - n - - smtpd
+127.0.0.1:{port} inet n - n - - smtpd{overrides}
 smtp    unix - - n - - smtp
 virtual unix - - n - - virtual
 local   unix - - n - - local
@@ -67,10 +68,16 @@ def free_port() -> int:
 
 
 class LoopbackServer:
-    """One server.  ``settings`` are lines of main.cf that it has besides; ``port`` is known once it runs."""
+    """One server.  ``settings`` are lines of main.cf that it has besides; ``port`` is known once it runs.
 
-    def __init__(self, directory: Path, settings: str) -> None:
+    ``overrides`` are settings of its smtpd service alone.
+    """
+
+    def __init__(self, directory: Path, settings: str, overrides: Mapping[str, str] | None = None) -> None:
         self.directory = directory
+        self._overrides = "".join(
+            f"\n  -o {{ {name} = {value} }}" for name, value in (overrides or {}).items()
+        )
         self.port = 0
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
@@ -79,6 +86,11 @@ class LoopbackServer:
     def mail(self) -> Path:
         """Return the directory that mailboxes are in."""
         return self.directory / "mail"
+
+    @property
+    def certificate(self) -> Path:
+        """Return the file of the certificate that it made for itself."""
+        return self.directory / "data/tls/self-signed.pem"
 
     def log(self) -> str:
         """Return its mail log so far."""
@@ -100,7 +112,9 @@ class LoopbackServer:
         said = ""
         for _ in range(_TRIES):
             self.port = free_port()
-            (self.directory / "master.cf").write_text(_MASTER.format(port=self.port), "utf-8")
+            (self.directory / "master.cf").write_text(
+                _MASTER.format(port=self.port, overrides=self._overrides), "utf-8"
+            )
             said = await asyncio.to_thread(self._launch)
             if not said:
                 return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from postroad.admin.dialogue import Dialogue
@@ -65,15 +65,17 @@ class Receipt:
         return found[1] if found else ""
 
 
-def submit(dialogue: Dialogue, name: str, envelope: Envelope, size: int, content: Iterable[bytes]) -> Receipt:
+def submit(dialogue: Dialogue, name: str, envelope: Envelope, size: int, content: Iterable[bytes], secure: Callable[[Dialogue, str], None] | None = None) -> Receipt:  # fmt: skip  # noqa: E501
     """Send one message.  ``name`` is ours for EHLO, ``size`` in bytes, 0 when it is not known.
 
-    Refused: nothing is queued, not for any recipient.  DialogueLost.  UnsendableAddress for an
-    address that no command may have.
+    ``secure(dialogue, name)`` comes behind EHLO (``Security.go_on``).  Refused: nothing is queued, not
+    for any recipient.  DialogueLost.  UnsendableAddress for an address that no command may have.
     """
     commands = [(f"<{address}>", b"RCPT TO:<%b>" % _wire(address)) for address in envelope.recipients]
     sender = _wire(envelope.sender)
     _good("greeting", dialogue.hello(name))
+    if secure is not None:
+        secure(dialogue, name)
     _good(f"<{envelope.sender}>", dialogue.say(_mail(dialogue, envelope, sender, size)))
     notify = _notify(envelope.notify) if dialogue.features.dsn else b""
     for whom, command in commands:

@@ -20,6 +20,21 @@ class Line:
     text: str
 
 
+class Recorder:
+    """Makes lines of the pieces of a dialogue, wherever they are cut; for ``Dialogue(listener=...)``."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._rest = {"C": b"", "S": b""}
+        self.lines: list[Line] = []
+
+    def heard(self, who: str, data: bytes) -> None:
+        """Take a piece of what one side says."""
+        at = self._now()
+        *lines, self._rest[who] = (self._rest[who] + data).split(b"\n")
+        self.lines += [Line(at, who, _shown(line)) for line in lines]
+
+
 class Tap:
     """Listens on a free port and relays to ``target`` (host, port), which may be set later."""
 

@@ -18,18 +18,14 @@ from postroad.base.errors import PostroadError
 if TYPE_CHECKING:
     from postroad.admin.compose import Draft
     from postroad.admin.dialogue import Dialogue
+    from postroad.admin.secure import Security
     from postroad.admin.submit import Receipt
 
 FAILED, USAGE, TRY_AGAIN = 1, 2, 75
-_LATER = ("--tls", "--starttls", "--user", "--password", "--auth")
 
 
 def run(directory: str | None, args: list[str]) -> int:
     """Run the command: 0 sent, 1 refused or failed, 2 wrong usage, 75 worth trying again."""
-    later = [word for word in args if word.partition("=")[0] in _LATER]
-    if later:
-        print(f"postroad send: {later[0]}: not yet available", file=sys.stderr)
-        return USAGE
     try:
         status = _command.main(args=args, prog_name="postroad send", standalone_mode=False, obj=directory)
     except click.ClickException as error:
@@ -54,6 +50,14 @@ def run(directory: str | None, args: list[str]) -> int:
 @click.option("--header", multiple=True, metavar="NAME:VALUE", help="A further header field.")
 @click.option("--server", metavar="HOST:PORT", help="Where to send it; by default this machine's own server.")
 @click.option("--lmtp", is_flag=True, help="Speak LMTP with --server.")
+@click.option("--starttls", is_flag=True, help="Demand TLS by STARTTLS (port 587 or 25).")
+@click.option("--tls", is_flag=True, help="Demand TLS from the first byte (port 465).")
+@click.option("--ca", metavar="FILE", default="", help="Whose certificates to trust; else the system's.")
+@click.option("--insecure", is_flag=True, help="With TLS: take any certificate.")
+@click.option("--user", metavar="NAME", help="Log in; the password is asked for.")
+@click.option("--password-file", metavar="FILE", help="Where the password is; - for standard input.")
+@click.option("--auth", metavar="MECHANISM", default="", help="Log in by this mechanism only.")
+@click.option("--in-clear", is_flag=True, help="Let the password travel without TLS.")
 @click.option("--dry-run", is_flag=True, help="Print the message, and send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
@@ -63,6 +67,7 @@ def _command(directory: str | None, /, *, body: str | None, html: str | None, se
 
     if lmtp and not server:
         raise click.UsageError("--lmtp needs --server")
+    security = _security(values, server, body)
     # Our own server completes an address without a domain, as it does sendmail's.
     draft = _draft(values, body, html, domain=socket.gethostname() if server else "")
     if not draft.recipients:
@@ -74,7 +79,53 @@ def _command(directory: str | None, /, *, body: str | None, html: str | None, se
     if dry_run:
         sys.stdout.buffer.write(text.replace(b"\r\n", b"\n"))
         return 0
-    return _submit(_opener(directory, server, lmtp=lmtp), draft, text, wide=wide, as_json=as_json)
+    opener = _opener(directory, server, lmtp=lmtp)
+    return _submit(opener, security, draft, text, wide=wide, as_json=as_json)
+
+
+def _security(values: dict[str, Any], server: str | None, body: str | None) -> Security | None:
+    """Return what TLS and login the options ask for; None for neither."""
+    from postroad.admin.secure import Security, trusting_context, verifying_context
+    from postroad.proto.sasl.client import Credentials
+
+    if not (values["tls"] or values["starttls"] or values["user"]):
+        return None
+    if not server:
+        raise click.UsageError("--tls, --starttls and --user need --server")
+    context = None
+    if values["tls"] or values["starttls"]:
+        try:
+            context = trusting_context() if values["insecure"] else verifying_context(values["ca"])
+        except OSError as error:
+            raise click.UsageError(f"--ca {values['ca']}: {error.strerror or error}") from error
+    credentials = None
+    if values["user"]:
+        credentials = Credentials(values["user"], _password(values["password_file"], body))
+    return Security(
+        host=_split(server)[0],
+        context=context,
+        at_once=values["tls"],
+        credentials=credentials,
+        mechanism=values["auth"],
+        in_clear=values["in_clear"],
+    )
+
+
+def _password(file: str | None, body: str | None) -> str:
+    """Return the password: from a file's first line, or asked for."""
+    try:
+        if file == "-":
+            if body in (None, "-"):
+                raise click.UsageError(
+                    "standard input is the body already: --body, or another --password-file"
+                )
+            return sys.stdin.readline().rstrip("\r\n")
+        if file is not None:
+            return Path(file).read_text("utf-8").partition("\n")[0].rstrip("\r")
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"--password-file {file}: {error}") from error
+    password: str = click.prompt("Password", hide_input=True, err=True)
+    return password
 
 
 def _draft(values: dict[str, Any], body: str | None, html: str | None, *, domain: str) -> Draft:
@@ -126,11 +177,17 @@ def _opener(directory: str | None, server: str | None, *, lmtp: bool) -> Any:
     from postroad.admin.dialogue import connect, connect_local
 
     if server:
-        host, colon, port = server.rpartition(":")
-        if not colon or not port.isdigit() or (":" in host and not host.startswith("[")):
-            host, port = server, "24" if lmtp else "25"
-        return lambda: connect(host.strip("[]"), int(port), lmtp=lmtp)
+        host, port = _split(server)
+        return lambda: connect(host, port or (24 if lmtp else 25), lmtp=lmtp)
     return lambda: connect_local(_pickup(directory or "/etc/postfix"))
+
+
+def _split(server: str) -> tuple[str, int]:
+    """Return host and port; 0 where none is named."""
+    host, colon, port = server.rpartition(":")
+    if not colon or not port.isdigit() or (":" in host and not host.startswith("[")):
+        host, port = server, "0"
+    return host.strip("[]"), int(port)
 
 
 def _pickup(directory: str) -> str:
@@ -145,7 +202,7 @@ def _pickup(directory: str) -> str:
     return str(Path(settings[QUEUE_DIRECTORY], PICKUP))
 
 
-def _submit(opener: Any, draft: Draft, text: bytes, *, wide: bool, as_json: bool) -> int:
+def _submit(opener: Any, security: Security | None, draft: Draft, text: bytes, *, wide: bool, as_json: bool) -> int:  # fmt: skip  # noqa: E501
     from postroad.admin.submit import Envelope, Refused, submit
     from postroad.mail.header_address import addresses
 
@@ -154,7 +211,10 @@ def _submit(opener: Any, draft: Draft, text: bytes, *, wide: bool, as_json: bool
     dialogue: Dialogue
     try:
         with opener() as dialogue:
-            receipt = submit(dialogue, socket.gethostname(), envelope, len(text), [text])
+            if security is not None:
+                security.begin(dialogue)
+            secure = security.go_on if security is not None else None
+            receipt = submit(dialogue, socket.gethostname(), envelope, len(text), [text], secure)
     except Refused as refused:
         _tell(as_json, {"sent": False, "what": refused.what, "reply": refused.reply.text}, str(refused))
         return TRY_AGAIN if refused.temporary else FAILED
