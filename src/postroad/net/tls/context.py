@@ -29,21 +29,20 @@ class Verdicts:
         return self._known.get(der, False)
 
 
-class Verification:
+class Verification(openssl.Signatures):
     """What one handshake finds out about the peer.
 
     ``errors`` has (depth, OpenSSL's number) of each fault of the peer's chain; none of them ends the
     handshake: what they mean is judged afterwards.
     """
 
-    __slots__ = ("digest", "errors", "received", "sent", "verdicts")
+    __slots__ = ("digest", "errors", "verdicts")
 
     def __init__(self, digest: str = "sha256", verdicts: Verdicts | None = None) -> None:
+        super().__init__()
         self.digest = digest
         self.verdicts = verdicts
         self.errors: list[tuple[int, int]] = []
-        self.sent = 0  # the signature scheme of TLS 1.3 by which we signed
-        self.received = 0
 
     def trusted(self, der: bytes, *, resumed: bool) -> bool:
         """Return whether the chain of the peer's certificate leads to an authority of ours."""
@@ -63,7 +62,7 @@ def new_context() -> SSL.Context:
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    openssl.watch_signatures(context, _note_signature)
+    openssl.watch_signatures(context)
     return context
 
 
@@ -78,12 +77,3 @@ def _note_fault(connection: SSL.Connection, _cert: crypto.X509, number: int, dep
     if not ok and isinstance(noted, Verification):
         noted.errors.append((depth, number))
     return True
-
-
-def _note_signature(connection: SSL.Connection, sent: bool, scheme: int) -> None:
-    noted = connection.get_app_data()
-    if isinstance(noted, Verification):
-        if sent:
-            noted.sent = scheme
-        else:
-            noted.received = scheme

@@ -6,7 +6,6 @@ an option "not obeyed".
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -71,25 +70,45 @@ def set_groups(context: SSL.Context, names: str) -> bool:
     return bool(done)
 
 
-def watch_signatures(context: SSL.Context, seen: Callable[[SSL.Connection, bool, int], None]) -> None:
-    """Call ``seen(connection, sent, scheme)`` for each CertificateVerify of TLS 1.3 (RFC 8446 4.4.3).
+class Signatures:
+    """The signature schemes of TLS 1.3 (RFC 8446 4.2.3) that the two sides used, 0 for none.
 
-    ``sent``: we signed.  ``scheme`` is the number of RFC 8446 4.2.3.
+    As a connection's app data it is filled in while hands are shaken, if the context watches.
     """
+
+    __slots__ = ("received", "sent")
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.received = 0
+
+
+def watch_signatures(context: SSL.Context) -> None:
+    """Let the context's connections note the schemes of their CertificateVerify (RFC 8446 4.4.3)."""
+    _lib.SSL_CTX_set_msg_callback(_context(context), _watcher())
+
+
+@cache
+def _watcher() -> Any:
+    """Return the callback for each message of a handshake; OpenSSL keeps its bare address."""
+    connections = SSL.Connection._reverse_mapping  # noqa: SLF001
 
     def message(sent: int, version: int, kind: int, data: Any, size: int, ssl: Any, _: Any) -> None:
         if kind != _HANDSHAKE or version != _TLS13 or size < 6:
             return
         head = _ffi.buffer(data, 6)[:]
-        if head[0] == _CERTIFICATE_VERIFY:
-            connection = SSL.Connection._reverse_mapping.get(ssl)  # noqa: SLF001
-            if connection is not None:
-                seen(connection, bool(sent), int.from_bytes(head[4:6], "big"))
+        if head[0] != _CERTIFICATE_VERIFY:
+            return
+        connection = connections.get(ssl)
+        noted = connection.get_app_data() if connection is not None else None
+        if isinstance(noted, Signatures):
+            scheme = int.from_bytes(head[4:6], "big")
+            if sent:
+                noted.sent = scheme
+            else:
+                noted.received = scheme
 
-    callback = _ffi.callback("void (*)(int, int, int, const void *, size_t, SSL *, void *)", message)
-    # It must live as long as the context: OpenSSL keeps the bare address.
-    context._postroad_message = callback  # noqa: SLF001
-    _lib.SSL_CTX_set_msg_callback(_context(context), callback)
+    return _ffi.callback("void (*)(int, int, int, const void *, size_t, SSL *, void *)", message)
 
 
 def _ssl(connection: SSL.Connection) -> Any:
