@@ -93,6 +93,7 @@ def measure(given: argparse.Namespace, cells: list[Cell], others: list[str], res
         runner = Runner(peers, place, how, results)
         runner.loads([cell for cell in cells if cell.group != "depth"])
         todo = {"latency": runner.latencies, "idle": runner.connections, "trace": runner.traces}
+        todo["handshakes"] = runner.handshakes
         for name in others:
             todo[name]()
         runner.depths([cell for cell in cells if cell.group == "depth"])

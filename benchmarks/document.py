@@ -1,5 +1,6 @@
 """docs/benchmarks.md, written from the results alone."""
 
+import statistics
 from pathlib import Path
 
 from benchmarks import plots
@@ -37,6 +38,11 @@ SAME = """Postroad and Postfix are given the same files but for places and `mail
 is at its default. Cells add only what they are about: `defer_transports`, an LMTP next hop, a virtual
 mailbox, or no limit of smtpd processes for 1,000 sessions and more.
 """
+TLS = """## TLS handshakes
+
+`openssl s_time`, four clients on the same processors, TLS 1.3, certificate ECDSA P-256; a port with TLS from
+the first byte. *Resumed* is what a client with a session from before gets.
+"""
 METHOD = """## How it is measured
 
 - Load: Postfix's `smtp-source`, one command at a time; next hop: Postfix's `smtp-sink`. Both run on the same
@@ -58,6 +64,8 @@ METHOD = """## How it is measured
 - The file system is ext4 with a journal, in a file with direct input and output, made for the run: the disk
   under `/` may lack a journal, and then a server that creates and deletes a file for each message pays for
   the missing journal.
+- TLS: smtp-source and smtp-sink know none, so stunnel stands before the server (it says STARTTLS) and before
+  the sink (it offers it), for each server alike, on the same processors.
 - Latency: a generator with a timetable; a message that is late because no connection is free counts from its
   moment.
 """
@@ -89,6 +97,7 @@ def text(results: Results, drawn: list[tuple[str, str]]) -> str:
         _cells(results),
         _depth(results),
         _latency(results),
+        _handshakes(results),
         _idle(results),
         _traces(results),
         _failures(results),
@@ -200,6 +209,18 @@ def _latency(results: Results) -> str:
         return ""
     heads = ("relay, 10 KiB, 100 connections", "messages/s", "messages", "p50 ms", "p99 ms", "most ms")
     return "## From the final dot to the 250\n\n" + table(heads, rows)
+
+
+def _handshakes(results: Results) -> str:
+    rows = []
+    for kind, words in (("new", "new"), ("reuse", "resumed")):
+        for peer, facts in results.peers.items():
+            found = [each for each in results.handshakes if (each["peer"], each["kind"]) == (peer, kind)]
+            if found:
+                cpu = statistics.median(each["cpu_ms"] for each in found)
+                rates = [each["rate"] for each in found]
+                rows.append((f"{words}: **{facts['title']}**", spread(rates), significant(cpu)))
+    return TLS + "\n" + table(("", "handshakes/s", "CPU ms"), rows) if rows else ""
 
 
 def _idle(results: Results) -> str:

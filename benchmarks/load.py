@@ -5,14 +5,16 @@ import os
 import resource
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import measure
-from benchmarks.peers.peer import RECIPIENT, SENDER, Peer, program
+from benchmarks.peers.peer import RECIPIENT, SENDER, TLS_PORTS, Peer, program
 from benchmarks.scenarios import Cell
 from benchmarks.server import Server
 from benchmarks.sink import Sink
+from benchmarks.tunnel import Tunnel
 
 LIMIT = 180.0
 
@@ -41,7 +43,8 @@ def source(peer: Peer, cell: Cell, messages: int) -> subprocess.Popen[bytes]:
     command += ["-t", RECIPIENT, "-l", str(cell.size), "-s", str(min(cell.sessions, messages))]
     command += ["-m", str(messages)] + (["-d"] if cell.reuse else [])
     command += ["-r", str(cell.recipients)] if cell.recipients > 1 else []
-    return subprocess.Popen([*command, f"127.0.0.1:{peer.port}"], stderr=subprocess.PIPE)
+    port = peer.port + (TLS_PORTS if cell.tls else 0)
+    return subprocess.Popen([*command, f"127.0.0.1:{port}"], stderr=subprocess.PIPE)
 
 
 def send(
@@ -93,18 +96,19 @@ class _Arrivals:
             return max(entry.stat().st_ctime for entry in entries) - wall  # a rename sets it
 
 
-def run(server: Server, cell: Cell, sink: Sink | None, messages: int) -> Figures:
+def run(server: Server, cell: Cell, sink: Sink | None, messages: int, tunnels: Sequence[Tunnel] = ()) -> Figures:  # fmt: skip  # noqa: E501
     """Measure one run."""
     os.sync()  # what others have written is not ours to wait for
     account, place = server.account, server.peer.place
     measure.wait_until_quiet(account)
     flushed, cpu, busy = measure.flushes(place), account.cpu(), measure.machine_busy()
     loads, began = _children(), time.monotonic()
-    sink_cpu = sink.cpu() if sink else 0.0
+    helpers = [*tunnels, sink] if sink else [*tunnels]
+    helpers_cpu = sum(each.cpu() for each in helpers)
     with measure.Peak(account) as peak:
         accepted, arrived = send(server, cell, sink, messages)
         seconds = time.monotonic() - began
-        known = account.cpu() - cpu + _children() - loads + (sink.cpu() - sink_cpu if sink else 0.0)
+        known = account.cpu() - cpu + _children() - loads + sum(each.cpu() for each in helpers) - helpers_cpu
         others = (measure.machine_busy() - busy - known) / (seconds * (os.cpu_count() or 1))
         measure.wait_until_quiet(account)
         spent = account.cpu() - cpu

@@ -19,6 +19,7 @@ class Results:
     filling: list[dict[str, Any]] = field(default_factory=list)
     latency: list[dict[str, Any]] = field(default_factory=list)
     idle: list[dict[str, Any]] = field(default_factory=list)
+    handshakes: list[dict[str, Any]] = field(default_factory=list)
     traces: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def values(self, cell: str, peer: str, name: str) -> list[float]:
@@ -42,6 +43,9 @@ class Results:
         cells = {run["cell"] for run in later.runs}
         self.runs = [run for run in self.runs if run["cell"] not in cells] + later.runs
         self.cells = later.cells | self.cells
+        if later.handshakes:
+            self.handshakes = later.handshakes
+            cells.add("handshakes")
         self.about["again"] = sorted(cells | set(self.about.get("again", ())))
 
     def save(self, path: Path) -> None:

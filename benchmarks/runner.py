@@ -8,19 +8,20 @@ import contextlib
 import dataclasses
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import depth, idle, latency, load, trace
+from benchmarks import depth, handshakes, idle, latency, load, trace
 from benchmarks.dialogue import until_accepted
 from benchmarks.load import Figures, RunError
 from benchmarks.peers import PEERS, Peer
-from benchmarks.peers.peer import Plan
+from benchmarks.peers.peer import SINK_PORT, TLS_PORTS, TLS_SINK_PORT, Plan
 from benchmarks.results import Results
 from benchmarks.scenarios import BASE, Cell
 from benchmarks.server import NotServingError, Server
 from benchmarks.sink import Sink
+from benchmarks.tunnel import Tunnel
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Runner:
         for cell in cells:
             for number in range(self._options.rounds):
                 for peer in self._turn(cell, number):
-                    self._one(cell, peer, number, Plan(cell.mode, cell.sessions))
+                    self._one(cell, peer, number, Plan(cell.mode, cell.sessions, tls=cell.tls))
                     peer.clear(keep_queue=False)
 
     def depths(self, cells: list[Cell]) -> None:
@@ -88,20 +89,23 @@ class Runner:
             lmtp = cell.mode == "lmtp"
             sink = stack.enter_context(Sink(lmtp=lmtp)) if cell.mode in {"relay", "lmtp"} else None
             server = stack.enter_context(Server(peer, plan))
+            tunnels = [stack.enter_context(each) for each in _tunnels(peer)] if cell.tls else []
             more: dict[str, float | None] = {}
             if cell.group == "depth":
                 until_accepted(peer.port)
                 more = {"start": time.monotonic() - server.began, "listing": depth.listing(peer)}
-            figures = self._measured(server, cell, sink)
+            figures = self._measured(server, cell, sink, tunnels)
             self._record(cell, peer, number, figures, more)
 
-    def _measured(self, server: Server, cell: Cell, sink: Sink | None) -> Figures:
+    def _measured(
+        self, server: Server, cell: Cell, sink: Sink | None, tunnels: Sequence[Tunnel] = ()
+    ) -> Figures:
         """Warm the server up, so that what it starts and loads is there, then measure it."""
         warming = 40 if cell.size > 100_000 else max(300, 2 * cell.sessions)
         accepted, arrived = load.send(server, cell, sink, warming)
         rate = self._rates.get((cell.name, server.peer.name)) or warming / max(accepted, arrived)
         messages = self._options.messages or max(warming, int(rate * self._options.seconds))
-        figures = load.run(server, cell, sink, messages)
+        figures = load.run(server, cell, sink, messages, tunnels)
         self._rates[cell.name, server.peer.name] = figures.rate
         return figures
 
@@ -148,6 +152,20 @@ class Runner:
                 self._results.idle.append({"peer": name, **found})
                 _say(f"idle               {name:9} {found['connections']:,.0f} connections, {found['bytes']:,.0f} bytes each")  # fmt: skip  # noqa: E501
 
+    def handshakes(self) -> None:
+        """Count handshakes of TLS, new and resumed."""
+        for number in range(self._options.rounds):
+            for name in ("postroad", "postfix") if number % 2 == 0 else ("postfix", "postroad"):
+                if name not in self._peers:
+                    continue
+                peer = self._peers[name]
+                with self._reported("handshakes", peer, 0), Server(peer, Plan(tls=True)) as server:
+                    for kind in ("new", "reuse"):
+                        found = handshakes.measured(server, kind, self._options.seconds)
+                        self._results.handshakes.append({"peer": name, "kind": kind, **found})
+                        _say(f"handshakes         {name:9} {kind:5} {found['rate']:8,.0f}/s  {found['cpu_ms']:.3f} ms CPU")  # fmt: skip  # noqa: E501
+                peer.clear(keep_queue=False)
+
     def traces(self) -> None:
         for name, peer in self._peers.items():
             with self._reported("trace", peer, 0):
@@ -155,6 +173,15 @@ class Runner:
                 calls = trace.syncs(peer, 1000)
                 self._results.traces[name] = {"lines": lines, "proved": proved, "calls": calls}
                 _say(f"trace              {name:9} {'synced before the 250' if proved else 'NOT PROVED'}")
+
+
+def _tunnels(peer: Peer) -> tuple[Tunnel, Tunnel]:
+    """Return what stands before a server, and before the sink."""
+    place, certificate = peer.place, peer.certificate
+    return (
+        Tunnel(place, peer.port + TLS_PORTS, peer.port, client=True, certificate=certificate),
+        Tunnel(place, TLS_SINK_PORT, SINK_PORT, client=False, certificate=certificate),
+    )
 
 
 def _say(line: str) -> None:

@@ -23,6 +23,7 @@ class Cell:
     reuse: bool = True  # many messages over a connection, or one
     recipients: int = 1
     depth: int = 0  # messages that wait in the queue already
+    tls: bool = False  # STARTTLS on the way in and on the way out
     peers: tuple[str, ...] = ALL
 
     @property
@@ -33,6 +34,8 @@ class Cell:
             parts.append("one message a connection")
         if self.recipients > 1:
             parts.append(f"{self.recipients} recipients")
+        if self.tls:
+            parts.append("TLS in and out")
         if self.group == "depth":
             parts.append(f"{self.depth:,} deferred messages in the queue")
         return ", ".join(parts)
@@ -58,9 +61,11 @@ LOADS = (
     Cell("accept-10k", "accept", mode="accept"),
     Cell("local-10k", "local", mode="local", peers=("postroad", "postfix")),
     Cell("lmtp-10k", "lmtp", mode="lmtp"),
+    replace(BASE, name="tls-10k", group="tls", tls=True, peers=("postroad", "postfix")),
+    replace(BASE, name="tls-10k-single", group="tls", tls=True, reuse=False, peers=("postroad", "postfix")),
 )
 QUICK = ("relay-10k", "relay-1k", "relay-10k-single", "relay-1m", "accept-10k", "local-10k")
-GROUPS = ("relay", "accept", "local", "lmtp", "depth", "latency", "idle", "trace")
+GROUPS = ("relay", "accept", "local", "lmtp", "tls", "depth", "latency", "handshakes", "idle", "trace")
 
 
 def depths(levels: tuple[int, ...]) -> tuple[Cell, ...]:
@@ -81,7 +86,7 @@ def chosen(only: str, *, quick: bool) -> tuple[list[Cell], list[str]]:
     """Return the loads and the names of the other measurements for ``--only`` (groups or cells, by comma)."""
     cells = [cell for cell in LOADS if not quick or cell.name in QUICK]
     cells += depths((0, 10_000) if quick else (0, 10_000, 100_000, 1_000_000))
-    others = [name for name in GROUPS if name in {"latency", "idle", "trace"}]
+    others = [name for name in GROUPS if name in {"latency", "handshakes", "idle", "trace"}]
     wanted = {word.strip() for word in only.split(",") if word.strip()}
     if not wanted:
         return cells, others

@@ -18,6 +18,8 @@ need smtp-source postfix
 need strace strace
 need mkfs.ext4 e2fsprogs
 need ip iproute2
+need stunnel stunnel4
+need openssl openssl
 need npm npm
 need node nodejs
 python3 -c 'import ensurepip' 2>/dev/null || /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"

@@ -3,7 +3,8 @@
 import shutil
 from pathlib import Path
 
-from benchmarks.peers.peer import SINK_PORT, Plan
+from benchmarks import tunnel
+from benchmarks.peers.peer import SINK_PORT, TLS_SINK_PORT, WRAPPED_PORTS, Plan
 
 MAILBOX_UID = 8  # Debian's user "mail"
 PROCESSES = 250
@@ -48,6 +49,16 @@ virtual_minimum_uid = 1
 virtual_mailbox_limit = 0
 """,
 }
+TLS = """smtpd_tls_security_level = may
+smtpd_tls_cert_file = {place}/etc/certificate.pem
+smtp_tls_security_level = encrypt
+smtp_tls_connection_reuse = yes
+"""
+TLS_MASTER = """127.0.0.1:{wrapped} inet n - n - {smtpd} smtpd
+  -o smtpd_tls_wrappermode=yes
+tlsmgr unix - - n 1000? 1 tlsmgr
+tlsproxy unix - - n - 0 tlsproxy
+"""
 PATIENT = "minimal_backoff_time = 10h\nmaximal_backoff_time = 20h\nmaximal_queue_lifetime = 30d\n"
 MASTER = """127.0.0.1:{port} inet n - n - {smtpd} smtpd
 cleanup unix n - n - 0 cleanup
@@ -73,13 +84,16 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 def main_cf(place: Path, owner: str, plan: Plan) -> str:
-    text = MAIN + NEXT_HOP[plan.mode] + (PATIENT if plan.patient else "")
-    return text.format(place=place, owner=owner, sink=SINK_PORT, uid=MAILBOX_UID, processes=PROCESSES)
+    text = MAIN + NEXT_HOP[plan.mode] + (PATIENT if plan.patient else "") + (TLS if plan.tls else "")
+    sink = TLS_SINK_PORT if plan.tls else SINK_PORT
+    return text.format(place=place, owner=owner, sink=sink, uid=MAILBOX_UID, processes=PROCESSES)
 
 
 def master_cf(port: int, plan: Plan) -> str:
     """Return the services; smtpd without a limit where more sessions come than the default allows."""
-    return MASTER.format(port=port, smtpd="-" if plan.sessions < PROCESSES else 0)
+    smtpd = "-" if plan.sessions < PROCESSES else 0
+    text = MASTER + (TLS_MASTER if plan.tls else "")
+    return text.format(port=port, wrapped=port + WRAPPED_PORTS, smtpd=smtpd)
 
 
 def write(place: Path, owner: str, port: int, plan: Plan) -> None:
@@ -89,3 +103,5 @@ def write(place: Path, owner: str, port: int, plan: Plan) -> None:
         shutil.chown(place / name, user)
     (place / "etc/main.cf").write_text(main_cf(place, owner, plan))
     (place / "etc/master.cf").write_text(master_cf(port, plan))
+    if plan.tls:
+        tunnel.certificate(place / "etc/certificate.pem")

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SINK_PORT = 13626
+TLS_SINK_PORT = 13627  # the sink behind TLS
+TLS_PORTS = 100  # a server's port and this: where smtp-source reaches it through TLS
+WRAPPED_PORTS = 200  # ... and this: its own port with TLS from the first byte
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postfix/sbin:/usr/libexec/postfix"
 RECIPIENT = "box@receiver.example"
 SENDER = "sender@bench.example"
@@ -19,6 +22,7 @@ class Plan:
     sessions: int = 50
     keep: bool = False  # the queue of the run before stays
     patient: bool = False  # deferred mail waits for hours
+    tls: bool = False
 
 
 class Peer(ABC):
@@ -39,6 +43,10 @@ class Peer(ABC):
     @property
     def maildir(self) -> Path:
         return self.place / "mail" / "box"
+
+    @property
+    def certificate(self) -> Path:
+        return self.place / "etc" / "certificate.pem"
 
     def missing(self) -> str:
         """Say why the server cannot be run here, if so."""

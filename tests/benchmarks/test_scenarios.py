@@ -10,8 +10,8 @@ def test_names_are_unique_and_the_quick_ones_exist():
 
 def test_without_a_choice_everything_is_measured():
     cells, others = chosen("", quick=False)
-    assert {cell.group for cell in cells} == {"relay", "accept", "local", "lmtp", "depth"}
-    assert others == ["latency", "idle", "trace"]
+    assert {cell.group for cell in cells} == {"relay", "accept", "local", "lmtp", "tls", "depth"}
+    assert others == ["latency", "handshakes", "idle", "trace"]
     assert max(cell.depth for cell in cells) == 1_000_000
 
 
