@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
+from cryptography import x509
 from OpenSSL import SSL, crypto
 
 from postroad.net.tls.errors import TlsError, reason_of
 
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s.*?-----END \1-----", re.DOTALL)
-_KEYS = (b"PRIVATE KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY", b"DSA PRIVATE KEY", b"ENCRYPTED PRIVATE KEY")
-_CERTIFICATES = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
+_BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s.*?-----END \1-----", re.DOTALL)
+_KEYS: Final = frozenset(
+    {b"PRIVATE KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY", b"DSA PRIVATE KEY", b"ENCRYPTED PRIVATE KEY"}
+)
+_CERTIFICATES: Final = frozenset({b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"})
+
+#: A file's name and its content.
+Named = tuple[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A private key, and the PEM text of its certificate and the authorities above it.
+    """A private key, and the PEM text of its certificate and of the authorities above it.
 
     ``name`` is the file, or what else an operator knows it by.
     """
@@ -31,65 +40,79 @@ class Chain:
     def put_into(self, context: SSL.Context) -> None:
         """Let a context serve it, beside those with keys of other sorts.  TlsError if they don't fit."""
         try:
-            with _named(self.certificates) as path:
+            with file_of(self.certificates) as path:
                 context.use_certificate_chain_file(path)
             context.use_privatekey(self.key)
             context.check_privatekey()
         except SSL.Error as error:
             raise TlsError(f"{self.name}: {reason_of(error)}") from None
 
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The certificate of the key."""
+        return x509.load_pem_x509_certificate(self.certificates)
 
-def read_chains(name: str, pem: bytes) -> list[Chain]:
-    """Return the chains of a file of smtpd_tls_chain_files: each key, then its certificates.
 
-    TlsError names the file, and what is wrong with it.
+def read_chains(files: Sequence[Named]) -> list[Chain]:
+    """Return the chains of the files of smtpd_tls_chain_files: each key, then its certificates.
+
+    The files count as one: a key may be in the file before that of its certificate.  TlsError names the
+    file, and what is wrong with it.
     """
     chains: list[Chain] = []
+    names: list[str] = []
     key: crypto.PKey | None = None
     certificates: list[bytes] = []
-    for kind, block in _blocks(pem):
-        if kind in _KEYS:
-            if key is not None:
-                chains.append(_chain(name, key, certificates))
-            elif certificates:
-                raise TlsError(f"{name}: a certificate stands before the first private key")
-            key, certificates = _key(name, block), []
-        elif kind in _CERTIFICATES:
-            certificates.append(block)
-    if key is None:
-        raise TlsError(
-            f"{name}: no private key" if certificates else f"{name}: no private key and no certificate"
-        )
-    chains.append(_chain(name, key, certificates))
-    return chains
+    for name, pem in files:
+        found = False
+        for kind, block in _blocks(pem):
+            if kind in _KEYS:
+                if key is not None:
+                    chains.append(_chain(names, key, certificates))
+                key, certificates, names = _key(name, block), [], []
+            elif kind in _CERTIFICATES:
+                if key is None:
+                    raise TlsError(f"{name}: a certificate stands before the first private key")
+                certificates.append(block)
+            else:
+                continue
+            found = True
+            if name not in names:
+                names.append(name)
+        if not found:
+            raise TlsError(f"{name}: no private key and no certificate in PEM")
+    if key is not None:
+        chains.append(_chain(names, key, certificates))
+    return _one_of_each(chains)
 
 
-def read_pair(certificate_name: str, certificate: bytes, key_name: str, key: bytes) -> Chain:
+def read_pair(certificate: Named, key: Named) -> Chain:
     """Return the chain of a certificate file and a key file, which may be the same."""
-    keys = [block for kind, block in _blocks(key) if kind in _KEYS]
+    keys = [block for kind, block in _blocks(key[1]) if kind in _KEYS]
     if not keys:
-        raise TlsError(f"{key_name}: no private key")
-    certificates = [block for kind, block in _blocks(certificate) if kind in _CERTIFICATES]
+        raise TlsError(f"{key[0]}: no private key in PEM")
+    certificates = [block for kind, block in _blocks(certificate[1]) if kind in _CERTIFICATES]
     if not certificates:
-        raise TlsError(f"{certificate_name}: no certificate")
-    name = certificate_name if certificate_name == key_name else f"{certificate_name}, {key_name}"
-    return Chain(name, _key(key_name, keys[0]), b"\n".join(certificates) + b"\n")
+        raise TlsError(f"{certificate[0]}: no certificate in PEM")
+    return _chain(list(dict.fromkeys((certificate[0], key[0]))), _key(key[0], keys[0]), certificates)
 
 
-def add_authorities(context: SSL.Context, name: str, pem: bytes) -> None:
+def add_authorities(context: SSL.Context, authorities: Named) -> None:
     """Trust the authorities of a file, and name them to peers whose certificate is asked for."""
-    found = [block for kind, block in _blocks(pem) if kind in _CERTIFICATES]
-    if not found:
-        raise TlsError(f"{name}: no certificate")
+    name, pem = authorities
     store = context.get_cert_store()
+    found = False
     try:
-        for block in found:
-            authority = crypto.load_certificate(crypto.FILETYPE_PEM, block)
-            if store is not None:
+        for kind, block in _blocks(pem):
+            if kind in _CERTIFICATES and store is not None:
+                authority = crypto.load_certificate(crypto.FILETYPE_PEM, block)
                 store.add_cert(authority)
-            context.add_client_ca(authority)
+                context.add_client_ca(authority)
+                found = True
     except crypto.Error as error:
         raise TlsError(f"{name}: {reason_of(error)}") from None
+    if not found:
+        raise TlsError(f"{name}: no certificate in PEM")
 
 
 def _blocks(pem: bytes) -> Iterable[tuple[bytes, bytes]]:
@@ -97,10 +120,20 @@ def _blocks(pem: bytes) -> Iterable[tuple[bytes, bytes]]:
         yield match[1], match[0]
 
 
-def _chain(name: str, key: crypto.PKey, certificates: list[bytes]) -> Chain:
+def _chain(names: list[str], key: crypto.PKey, certificates: list[bytes]) -> Chain:
     if not certificates:
-        raise TlsError(f"{name}: no certificate for a private key")
-    return Chain(name, key, b"\n".join(certificates) + b"\n")
+        raise TlsError(f"{', '.join(names)}: no certificate behind a private key")
+    return Chain(", ".join(names), key, b"\n".join(certificates) + b"\n")
+
+
+def _one_of_each(chains: list[Chain]) -> list[Chain]:
+    """Return the chains; TlsError if two have keys of one sort, of which only one could be served."""
+    sorts: dict[int, Chain] = {}
+    for chain in chains:
+        other = sorts.setdefault(chain.key.type(), chain)
+        if other is not chain:
+            raise TlsError(f"{chain.name}: a second key of the same sort as that of {other.name}")
+    return chains
 
 
 def _key(name: str, pem: bytes) -> crypto.PKey:
@@ -109,26 +142,22 @@ def _key(name: str, pem: bytes) -> crypto.PKey:
     try:
         return crypto.load_privatekey(crypto.FILETYPE_PEM, pem, passphrase=b"")
     except (crypto.Error, ValueError) as error:
-        raise TlsError(f"{name}: {reason_of(error)}") from None
+        raise TlsError(f"{name}: private key: {reason_of(error)}") from None
 
 
-class _named:  # noqa: N801 - used as a function
-    """A path by which OpenSSL can read bytes, for a while: it takes chains from files only."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def __enter__(self) -> str:
-        if hasattr(os, "memfd_create"):
-            self._fd = os.memfd_create("postroad-chain", os.MFD_CLOEXEC)
-            self._path = f"/proc/self/fd/{self._fd}"
-        else:
-            self._fd, self._path = tempfile.mkstemp()
-        with os.fdopen(os.dup(self._fd), "wb") as file:
-            file.write(self._data)
-        return self._path
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
-        if not self._path.startswith("/proc/"):
-            os.unlink(self._path)  # noqa: PTH108
+@contextlib.contextmanager
+def file_of(data: bytes) -> Iterator[str]:
+    """Give a path by which OpenSSL can read bytes, for a while: some things it takes from files only."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("postroad-tls", os.MFD_CLOEXEC)
+        path = f"/proc/self/fd/{fd}"
+    else:
+        fd, path = tempfile.mkstemp()
+    try:
+        with os.fdopen(os.dup(fd), "wb") as file:
+            file.write(data)
+        yield path
+    finally:
+        os.close(fd)
+        if not path.startswith("/proc/"):
+            Path(path).unlink()

@@ -36,13 +36,15 @@ class Verification(openssl.Signatures):
     handshake: what they mean is judged afterwards.
     """
 
-    __slots__ = ("digest", "errors", "verdicts")
+    __slots__ = ("digest", "errors", "server_name", "unmatched_name", "verdicts")
 
     def __init__(self, digest: str = "sha256", verdicts: Verdicts | None = None) -> None:
         super().__init__()
         self.digest = digest
         self.verdicts = verdicts
         self.errors: list[tuple[int, int]] = []
+        self.server_name = ""  # server: what the client asks for by SNI, if there is a chain for it
+        self.unmatched_name = ""  # and if there is none
 
     def trusted(self, der: bytes, *, resumed: bool) -> bool:
         """Return whether the chain of the peer's certificate leads to an authority of ours."""

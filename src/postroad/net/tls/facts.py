@@ -13,6 +13,7 @@ from OpenSSL import SSL
 
 from postroad.model.tls import PeerCertificate, TlsFacts, Trust
 from postroad.net.tls import openssl
+from postroad.net.tls.context import Verification
 
 EXPORTER: Final = "tls-exporter"
 END_POINT: Final = "tls-server-end-point"
@@ -39,17 +40,15 @@ _SCHEMES: Final = {
 _CURVES: Final = {"secp256r1": "prime256v1"}  # OpenSSL's name for it
 
 
-def facts_of(connection: SSL.Connection, *, server: bool, sent: int, received: int, peer: PeerCertificate | None) -> TlsFacts:  # fmt: skip  # noqa: E501
-    """Return the facts of an established session.
-
-    ``sent`` and ``received`` are the numbers of the signature schemes of TLS 1.3 that the two sides
-    used, 0 for none (resumed, an older protocol).
-    """
+def facts_of(connection: SSL.Connection, seen: Verification, *, server: bool, peer: PeerCertificate | None) -> TlsFacts:  # fmt: skip  # noqa: E501
+    """Return the facts of an established session."""
     protocol = connection.get_protocol_version_name()
     used, whole = openssl.cipher_bits(connection)
-    ours = connection.get_certificate() if sent else None
-    mine = _signature(sent, ours.to_cryptography()) if ours is not None else ("", "")
-    theirs = _signature(received, x509.load_der_x509_certificate(peer.der)) if received and peer else ("", "")
+    ours = connection.get_certificate() if seen.sent else None
+    mine = _signature(seen.sent, ours.to_cryptography()) if ours is not None else ("", "")
+    theirs = ("", "")
+    if peer is not None and seen.received:
+        theirs = _signature(seen.received, x509.load_der_x509_certificate(peer.der))
     at_server, at_client = (mine, theirs) if server else (theirs, mine)
     return TlsFacts(
         protocol=protocol,
@@ -63,7 +62,7 @@ def facts_of(connection: SSL.Connection, *, server: bool, sent: int, received: i
         client_digest=at_client[1],
         resumed=openssl.resumed(connection),
         trust=_trust(peer),
-        server_name=(connection.get_servername() or b"").decode("ascii", "replace") if server else "",
+        server_name=seen.server_name if server else (connection.get_servername() or b"").decode("ascii"),
         peer=peer,
     )
 

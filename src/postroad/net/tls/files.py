@@ -7,14 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from postroad.base.params import Settings
+from postroad.model.params import DATA_DIRECTORY
+from postroad.net.tls.chains import Named
 from postroad.net.tls.errors import TlsError
 
 Files = Mapping[str, bytes]
 
 
-def content(files: Files, path: str) -> bytes:
-    """Return a file's content; TlsError if it was not given."""
+def named(files: Files, path: str) -> Named:
+    """Return a file's path and content; TlsError if it could not be read."""
     try:
-        return files[path]
+        return path, files[path]
     except KeyError:
-        raise TlsError(f"{path}: not read") from None
+        raise TlsError(f"{path}: cannot be read") from None
+
+
+def self_signed_path(settings: Settings) -> str:
+    """Return where the certificate is that the server makes itself, for services that name none."""
+    return f"{settings[DATA_DIRECTORY]}/tls/self-signed.pem"

@@ -89,6 +89,12 @@ SMTPD_TLS_DCERT_FILE = params.declare(
 SMTPD_TLS_DKEY_FILE = params.declare(
     "smtpd_tls_dkey_file", STRING, "$smtpd_tls_dcert_file", "File with the key of smtpd_tls_dcert_file."
 )
+SMTPD_TLS_DH1024_PARAM_FILE = params.declare(
+    "smtpd_tls_dh1024_param_file",
+    STRING,
+    "",
+    "File with the parameters for key exchange by DHE in TLS 1.2; auto or empty for a group of RFC 7919.",
+)
 SMTPD_TLS_CAFILE = params.declare(
     "smtpd_tls_CAfile", STRING, "", "File with the authorities that may vouch for clients."
 )

@@ -110,10 +110,7 @@ class TlsPipe:
 
     def facts(self) -> TlsFacts:
         """Return what is known of an established session."""
-        seen = self.verification
-        return facts.facts_of(
-            self._connection, server=self._server, sent=seen.sent, received=seen.received, peer=self._peer()
-        )
+        return facts.facts_of(self._connection, self.verification, server=self._server, peer=self._peer())
 
     def export(self, kind: str) -> bytes:
         """Return channel binding data: "tls-exporter", "tls-server-end-point"; b"" if there is none."""

@@ -2,87 +2,219 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from OpenSSL import SSL
 
-from postroad.base.params import Settings
-from postroad.net.tls.chains import Chain, add_authorities, read_chains, read_pair
+from postroad.base.kinds import split_list
+from postroad.base.params import Param, Settings
+from postroad.net.tls import ciphers
+from postroad.net.tls import params as p
+from postroad.net.tls.chains import Chain, add_authorities, file_of, read_chains, read_pair
 from postroad.net.tls.context import Verdicts, Verification, new_context, verify_without_failing
-from postroad.net.tls.errors import TlsError
-from postroad.net.tls.files import Files, content
-from postroad.net.tls.params import (
-    SMTPD_TLS_ASK_CCERT,
-    SMTPD_TLS_CAFILE,
-    SMTPD_TLS_CCERT_VERIFYDEPTH,
-    SMTPD_TLS_CERT_FILE,
-    SMTPD_TLS_CHAIN_FILES,
-    SMTPD_TLS_DCERT_FILE,
-    SMTPD_TLS_DKEY_FILE,
-    SMTPD_TLS_ECCERT_FILE,
-    SMTPD_TLS_ECKEY_FILE,
-    SMTPD_TLS_FINGERPRINT_DIGEST,
-    SMTPD_TLS_KEY_FILE,
-    SMTPD_TLS_REQ_CCERT,
-)
+from postroad.net.tls.dh import FFDHE2048
+from postroad.net.tls.errors import TlsError, reason_of
+from postroad.net.tls.files import Files, named, self_signed_path
 from postroad.net.tls.pipe import TlsPipe
 
-_NO_NAMES: Mapping[str, bytes] = {}
+#: tls_server_sni_maps: server name, or ``.domain`` for the names below it -> keys and chains in PEM.
+Sni = Mapping[str, bytes]
+_NO_NAMES: Final[Sni] = {}
+#: Certificate and key, in Postfix's order.
+PAIRS: Final[Sequence[tuple[Param[str], Param[str]]]] = (
+    (p.SMTPD_TLS_CERT_FILE, p.SMTPD_TLS_KEY_FILE),
+    (p.SMTPD_TLS_DCERT_FILE, p.SMTPD_TLS_DKEY_FILE),
+    (p.SMTPD_TLS_ECCERT_FILE, p.SMTPD_TLS_ECKEY_FILE),
+)
+#: Sessions are gone on with by those who began them only: without a name of this sort OpenSSL refuses
+#: to go on with one that has a client's certificate.
+_SESSION_ID = b"postroad smtpd"
+#: What a client may call us by ALPN (RFC 7301); one that wants to speak something else, as a browser
+#: does that was led here (ALPACA, CVE-2021-3618), is not served.
+_PROTOCOLS = (b"smtp", b"esmtp")
 
 
 class ServerTls:
     """Makes the TLS of each session of a service.
 
-    ``mandatory``: the service demands TLS, so the parameters called mandatory count.  ``sni``: server
-    name, or ``.domain`` for the names below it -> keys and chains in PEM.  TlsError when a certificate
-    cannot be used.
+    ``mandatory``: the service demands TLS, so the parameters called mandatory count.  TlsError when a
+    certificate cannot be used; it names the file or the parameter.
     """
 
-    def __init__(self, settings: Settings, files: Files, sni: Mapping[str, bytes] = _NO_NAMES, *, mandatory: bool = False) -> None:  # fmt: skip  # noqa: E501
+    def __init__(self, settings: Settings, files: Files, sni: Sni = _NO_NAMES, *, mandatory: bool = False) -> None:  # fmt: skip  # noqa: E501
         self._settings = settings
         self._mandatory = mandatory
+        self._asks = settings[p.SMTPD_TLS_ASK_CCERT] or (mandatory and settings[p.SMTPD_TLS_REQ_CCERT])
+        self._digest = digest_of(settings)
         self._verdicts = Verdicts()
-        #: What is wrong with chains of ``sni``: they are left out.
+        self._names: dict[str, SSL.Context] = {}
+        #: The chains that are served to clients who name no server.
+        self.chains: list[Chain] = []
+        #: What is wrong with chains of tls_server_sni_maps: they are left out.
         self.problems: list[str] = []
+        #: Whether there is a certificate, or none is wanted.
         self.ready = False
         self.replace(files, sni)
 
-    def replace(self, files: Files, sni: Mapping[str, bytes] = _NO_NAMES) -> None:
+    def replace(self, files: Files, sni: Sni = _NO_NAMES) -> None:
         """Give new sessions these certificates.  TlsError changes nothing."""
-        settings = self._settings
-        context = new_context()
         chains = self._chains(files)
+        names: dict[str, SSL.Context] = {}
+        problems: list[str] = []
+        for name, pem in sni.items():
+            try:
+                names[name.lower()] = _context_of(read_chains([(name, pem)]))
+            except TlsError as error:
+                problems.append(f"tls_server_sni_maps: {error}")
+        try:
+            context = self._context(files)
+        except ValueError as error:
+            raise TlsError(str(error)) from None
         for chain in chains:
             chain.put_into(context)
-        if settings[SMTPD_TLS_ASK_CCERT] or settings[SMTPD_TLS_REQ_CCERT]:
-            if settings[SMTPD_TLS_CAFILE]:
-                add_authorities(
-                    context, settings[SMTPD_TLS_CAFILE], content(files, settings[SMTPD_TLS_CAFILE])
-                )
-            verify_without_failing(context, settings[SMTPD_TLS_CCERT_VERIFYDEPTH])
-        self._context = context
-        self.ready = bool(chains) or settings[SMTPD_TLS_CERT_FILE] == "none"
+        if names:
+            context.set_tlsext_servername_callback(lambda connection: _choose(connection, names))
+        self._serving, self._names = context, names
+        self.chains, self.problems = chains, problems
+        self.ready = bool(chains) or self._settings[p.SMTPD_TLS_CERT_FILE].lower() == "none"
 
     def accept(self) -> TlsPipe:
         """Return the TLS of a new session."""
-        verification = Verification(self._settings[SMTPD_TLS_FINGERPRINT_DIGEST], self._verdicts)
-        return TlsPipe(SSL.Connection(self._context, None), server=True, verification=verification)
+        verification = Verification(self._digest, self._verdicts)
+        return TlsPipe(SSL.Connection(self._serving, None), server=True, verification=verification)
 
     def _chains(self, files: Files) -> list[Chain]:
         settings = self._settings
-        found: list[Chain] = []
-        if settings[SMTPD_TLS_CHAIN_FILES]:
-            for path in settings[SMTPD_TLS_CHAIN_FILES]:
-                found += read_chains(path, content(files, path))
-            return found
-        for certificate, key in (
-            (settings[SMTPD_TLS_CERT_FILE], settings[SMTPD_TLS_KEY_FILE]),
-            (settings[SMTPD_TLS_DCERT_FILE], settings[SMTPD_TLS_DKEY_FILE]),
-            (settings[SMTPD_TLS_ECCERT_FILE], settings[SMTPD_TLS_ECKEY_FILE]),
-        ):
-            if certificate and certificate != "none":
-                found.append(read_pair(certificate, content(files, certificate), key, content(files, key)))
+        paths = settings[p.SMTPD_TLS_CHAIN_FILES]
+        if paths:
+            return read_chains([named(files, path) for path in paths])
+        found = [
+            read_pair(named(files, settings[certificate]), named(files, settings[key]))
+            for certificate, key in PAIRS
+            if settings[certificate] and settings[certificate].lower() != "none"
+        ]
+        path = self_signed_path(settings)
+        if not found and not settings[p.SMTPD_TLS_CERT_FILE] and path in files:
+            return read_chains([(path, files[path])])
         return found
 
+    def _context(self, files: Files) -> SSL.Context:
+        """Return a context with all but the certificates."""
+        settings = self._settings
+        context = new_context()
+        grade, text, exclude = self._strength()
+        if self._asks:
+            exclude = (*exclude, "aNULL")  # nobody shows a certificate under these
+        self._set_groups(context)
+        if settings[p.SMTPD_TLS_EECDH_GRADE].lower() == "none":
+            exclude = (*exclude, "kEECDH")
+        allowed = ciphers.protocols(text)
+        ciphers.restrict(context, settings, allowed, ciphers.cipher_list(settings, grade, exclude))
+        self._set_sessions(context)
+        self._set_dh(context, files)
+        context.set_alpn_select_callback(_choose_protocol)
+        if self._asks:
+            self._ask(context, files)
+        return context
 
-__all__ = ["ServerTls", "TlsError"]
+    def _strength(self) -> tuple[str, str, tuple[str, ...]]:
+        """Return the grade of ciphers, the protocols, and the ciphers to leave out."""
+        settings = self._settings
+        exclude = settings[p.SMTPD_TLS_EXCLUDE_CIPHERS]
+        if not self._mandatory:
+            return settings[p.SMTPD_TLS_CIPHERS], settings[p.SMTPD_TLS_PROTOCOLS], exclude
+        exclude = (*exclude, *settings[p.SMTPD_TLS_MANDATORY_EXCLUDE_CIPHERS])
+        return settings[p.SMTPD_TLS_MANDATORY_CIPHERS], settings[p.SMTPD_TLS_MANDATORY_PROTOCOLS], exclude
+
+    def _set_groups(self, context: SSL.Context) -> None:
+        settings = self._settings
+        grade = settings[p.SMTPD_TLS_EECDH_GRADE].lower()
+        if grade in ("auto", "none"):
+            ciphers.set_usual_groups(context, settings)
+        elif grade == "strong":
+            ciphers.set_groups(context, [settings[p.TLS_EECDH_STRONG_CURVE]])
+        elif grade == "ultra":
+            ciphers.set_groups(context, [settings[p.TLS_EECDH_ULTRA_CURVE]])
+        else:
+            raise ValueError(f'smtpd_tls_eecdh_grade: unknown grade "{grade}"')
+
+    def _set_sessions(self, context: SSL.Context) -> None:
+        """Let clients go on with sessions by tickets; nothing is kept here for it."""
+        settings = self._settings
+        context.set_session_id(_SESSION_ID)
+        seconds = settings[p.SMTPD_TLS_SESSION_CACHE_TIMEOUT]
+        if seconds:
+            context.set_timeout(seconds)
+        else:
+            context.set_options(SSL.OP_NO_TICKET)
+        if settings[p.SMTPD_TLS_ALWAYS_ISSUE_SESSION_IDS]:
+            context.set_session_cache_mode(SSL.SESS_CACHE_SERVER | SSL.SESS_CACHE_NO_INTERNAL)
+
+    def _set_dh(self, context: SSL.Context, files: Files) -> None:
+        path = self._settings[p.SMTPD_TLS_DH1024_PARAM_FILE]
+        pem = FFDHE2048 if path.lower() in ("", "auto") else named(files, path)[1]
+        try:
+            with file_of(pem) as name:
+                context.load_tmp_dh(name)
+        except SSL.Error as error:
+            raise TlsError(f"{path}: {reason_of(error)}") from None
+
+    def _ask(self, context: SSL.Context, files: Files) -> None:
+        """Ask clients for their certificates."""
+        settings = self._settings
+        if settings[p.SMTPD_TLS_CAFILE]:
+            add_authorities(context, named(files, settings[p.SMTPD_TLS_CAFILE]))
+        if settings[p.SMTPD_TLS_CAPATH]:
+            context.load_verify_locations(None, settings[p.SMTPD_TLS_CAPATH])
+        if settings[p.TLS_APPEND_DEFAULT_CA]:
+            context.set_default_verify_paths()
+        verify_without_failing(context, settings[p.SMTPD_TLS_CCERT_VERIFYDEPTH])
+
+
+def digest_of(settings: Settings) -> str:
+    """Return hashlib's name of the digest for fingerprints; TlsError if there is none of this name."""
+    name = settings[p.SMTPD_TLS_FINGERPRINT_DIGEST].lower()
+    try:
+        hashlib.new(name, usedforsecurity=False).digest()
+    except (ValueError, TypeError):
+        raise TlsError(f'smtpd_tls_fingerprint_digest: no message digest is called "{name}"') from None
+    return name
+
+
+def split_value(value: str) -> tuple[str, ...]:
+    """Return the file names of a value of tls_server_sni_maps."""
+    return split_list(value)
+
+
+def _context_of(chains: list[Chain]) -> SSL.Context:
+    """Return a context with certificates only: all else stays that of the session's first context."""
+    context = new_context()
+    context.set_session_id(_SESSION_ID)
+    for chain in chains:
+        chain.put_into(context)
+    return context
+
+
+def _choose(connection: SSL.Connection, names: Mapping[str, SSL.Context]) -> None:
+    """Serve the chain of the server that the client asks for: its own, or that of a domain above it."""
+    noted = connection.get_app_data()
+    asked = (connection.get_servername() or b"").decode("ascii", "replace")
+    if not asked or not isinstance(noted, Verification):
+        return
+    name = asked.lower()
+    context = names.get(name)
+    rest = name
+    while context is None and "." in rest:
+        rest = rest.partition(".")[2]
+        context = names.get(f".{rest}")
+    if context is None:
+        noted.unmatched_name = asked
+    else:
+        noted.server_name = asked
+        connection.set_context(context)
+
+
+def _choose_protocol(_: SSL.Connection, offered: list[bytes]) -> bytes:
+    return next((name for name in offered if name in _PROTOCOLS), b"")
