@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol
 
+from postroad.model.filters import Body, FilterOutcome
 from postroad.model.job import Attempt, Job
 from postroad.model.message import Content, Message
 from postroad.model.reply import Reply
@@ -234,6 +235,72 @@ class Authenticator(Protocol):
 
     async def close(self) -> None:
         """End connections to a back end; exchanges under way fail as unavailable."""
+        ...
+
+
+class FilterSession(Protocol):
+    """The mail filters of one SMTP session.  They are asked after the policy, where it accepts.
+
+    A Reply refuses, and is in the log already (milter-reject); 421 ends the session.  What filters
+    want done with the message besides is noted in ``transaction.actions``: HOLD, DISCARD.  None of
+    the coroutines raises for what a filter does, or fails to do.
+    """
+
+    async def connect(self) -> Reply | None:
+        """The client is here."""
+        ...
+
+    async def helo(self) -> Reply | None:
+        """HELO or EHLO: ``session.helo`` is set."""
+        ...
+
+    async def mail(self) -> Reply | None:
+        """MAIL: ``session.transaction.sender`` is set."""
+        ...
+
+    async def recipient(self, address: str, refusal: Reply | None = None) -> Reply | None:
+        """RCPT: the recipient is not yet among the transaction's.
+
+        With a ``refusal`` it never will be; filters that want to know are told, and None is returned.
+        """
+        ...
+
+    async def data(self) -> Reply | None:
+        """DATA, or the first BDAT."""
+        ...
+
+    async def unknown(self, command: str) -> Reply | None:
+        """A command that SMTP does not know, the whole line; it is refused anyway."""
+        ...
+
+    async def message(self, header: bytes, body: Body) -> FilterOutcome:
+        """The message as it would be queued; ``header`` begins with our own Received field."""
+        ...
+
+    def abort(self) -> None:
+        """The transaction is over without a message; harmless when there is none."""
+        ...
+
+    def close(self) -> None:
+        """The session is over.  Whatever is waited for ends, with None."""
+        ...
+
+
+class Filters(Protocol):
+    """The mail filters of one smtpd service; there is none where none are configured."""
+
+    async def session(self, session: Session) -> FilterSession | None:
+        """Return the filters of a client, None when it has none.  TableUnavailable: could not look."""
+        ...
+
+
+class LocalFilters(Protocol):
+    """The mail filters of mail that comes without SMTP: sendmail(1)'s, and our own notices."""
+
+    notices: bool  # notices are to be filtered too
+
+    async def message(self, session: Session, header: bytes, body: Body) -> FilterOutcome:
+        """Tell filters of a session as if it were one of SMTP, and of its message; see FilterSession."""
         ...
 
 
