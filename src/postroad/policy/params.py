@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postroad.base.kinds import BOOL, INT, LIST, RAW, STRING, choice
+from postroad.base.kinds import BOOL, INT, LIST, RAW, STRING, TIME, choice
 from postroad.base.params import Group
 
 params = Group("policy")
@@ -77,6 +77,14 @@ ALLOW_UNTRUSTED_ROUTING = params.declare(
     "Take addresses with routing in them (user%other@here) from strangers; opens a relay through others.",
 )
 
+# --- who may use which sender address
+SENDER_LOGIN_MAPS = params.declare(
+    "smtpd_sender_login_maps",
+    LIST,
+    "",
+    "Tables of the login names that own a sender address, for the reject_..._sender_login_mismatch restrictions.",
+)
+
 # --- access tables
 NULL_ACCESS_LOOKUP_KEY = params.declare(
     "smtpd_null_access_lookup_key",
@@ -132,6 +140,58 @@ EXPANSION_FILTER = params.declare(
     "\\t\\40!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\\\]^_`"
     "abcdefghijklmnopqrstuvwxyz{|}~",
     "The characters that a client's words may bring into a reply of default_rbl_reply; others become _.",
+)
+
+# --- policy servers
+POLICY_SERVICE_TIMEOUT = params.declare(
+    "smtpd_policy_service_timeout",
+    TIME,
+    "100s",
+    "How long connecting to a policy server may take, and how long its answer.",
+    low=1,
+)
+POLICY_SERVICE_MAX_IDLE = params.declare(
+    "smtpd_policy_service_max_idle",
+    TIME,
+    "300s",
+    "How long a connection to a policy server is kept without a question.",
+    low=1,
+)
+POLICY_SERVICE_MAX_TTL = params.declare(
+    "smtpd_policy_service_max_ttl",
+    TIME,
+    "1000s",
+    "How old a connection to a policy server may become.",
+    low=1,
+)
+POLICY_SERVICE_REQUEST_LIMIT = params.declare(
+    "smtpd_policy_service_request_limit",
+    INT,
+    "0",
+    "How many questions a connection to a policy server carries; 0 for any number.",
+    low=0,
+)
+POLICY_SERVICE_TRY_LIMIT = params.declare(
+    "smtpd_policy_service_try_limit", INT, "2", "How often a question to a policy server is tried.", low=1
+)
+POLICY_SERVICE_RETRY_DELAY = params.declare(
+    "smtpd_policy_service_retry_delay",
+    TIME,
+    "1s",
+    "How long to wait before a question to a policy server is tried again.",
+    low=1,
+)
+POLICY_SERVICE_DEFAULT_ACTION = params.declare(
+    "smtpd_policy_service_default_action",
+    STRING,
+    "451 4.3.5 Server configuration problem",
+    "The action in place of a policy server's that gives none; as in an access table.",
+)
+POLICY_SERVICE_POLICY_CONTEXT = params.declare(
+    "smtpd_policy_service_policy_context",
+    STRING,
+    "",
+    "What a policy server is told as policy_context, so that one server can serve several lists.",
 )
 
 # --- the codes of replies

@@ -40,6 +40,7 @@ _LONGEST = 510  # RFC 5321 4.5.3.1.5: a reply line has at most 512 octets, CRLF 
 CLIENT: Final = "Client host"
 REVERSE_CLIENT: Final = "Unverified Client host"
 LOGIN: Final = "SASL login name"
+CERTIFICATE: Final = "Client certificate"
 HELO: Final = "Helo command"
 SENDER: Final = "Sender address"
 RECIPIENT: Final = "Recipient address"
@@ -56,7 +57,8 @@ class Query:
     defer_if_permit, which turns a final yes into that 4xx; ``doubt`` keeps the first
     defer_if_reject, which takes the place of a 5xx.  ``stop`` is set when both are there, for then
     nothing further can change the answer.  ``discarded``: the message will be thrown away, so that
-    no further restriction is asked about it.  ``depth`` counts lists inside lists.
+    no further restriction is asked about it.  ``depth`` counts lists inside lists.  ``size`` is that of
+    the content, once it is there.  ``unanswered``: what is run stands for a policy server's answer.
     """
 
     __slots__ = (
@@ -73,8 +75,10 @@ class Query:
         "recipient_checked",
         "sender_checked",
         "session",
+        "size",
         "soft_bounce",
         "stop",
+        "unanswered",
         "warn",
     )
 
@@ -87,6 +91,8 @@ class Query:
         self.kind = CLIENT
         self.recipient = ""
         self.domain = ""  # ETRN's argument
+        self.size = 0
+        self.unanswered = False
         self.put_off: Reply | None = None
         self.doubt: Reply | None = None
         self.stop = False

@@ -151,11 +151,13 @@ class ServicePolicy:
             return None
         return await self._ask_whole(self._query(session, "DATA"), self._data, q.DATA)
 
-    async def end_of_data(self, session: Session, size: int) -> Reply | None:  # noqa: ARG002 - for size checks
+    async def end_of_data(self, session: Session, size: int) -> Reply | None:
         """Ask the end-of-data restrictions."""
         if not self._end_of_data:
             return None
-        return await self._ask_whole(self._query(session, "END-OF-MESSAGE"), self._end_of_data, q.END_OF_DATA)
+        query = self._query(session, "END-OF-MESSAGE")
+        query.size = size
+        return await self._ask_whole(query, self._end_of_data, q.END_OF_DATA)
 
     async def etrn(self, session: Session, domain: str) -> Reply | None:
         """Ask what waited, then the ETRN restrictions."""

@@ -68,12 +68,13 @@ class Services:
     """Constructor arguments of the policy, in one hand for its restrictions.
 
     ``own_address`` says whether an IP address is one of this machine's.  ``pause`` waits some
-    seconds.  ``lists`` is set by the compiler.
+    seconds.  ``lists`` is set by the compiler.  ``shared`` has what restrictions share, by a name of
+    their own.
     """
 
     __slots__ = (
         "lists", "log", "networks", "own_address", "pause", "recipients", "resolver", "router", "settings",
-        "tables",
+        "shared", "tables",
     )  # fmt: skip
 
     def __init__(
@@ -98,4 +99,5 @@ class Services:
         self.log = log
         self.resolver: Resolver = NoResolver() if resolver is None else resolver
         self.pause = pause
+        self.shared: dict[str, Any] = {}
         self.lists: Lists
