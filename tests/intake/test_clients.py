@@ -1,6 +1,8 @@
 import pytest
 
+from postroad.base.errors import TableUnavailable
 from postroad.intake.clients import LocalClients
+from postroad.model.tls import PeerCertificate, TlsFacts
 
 
 @pytest.mark.parametrize(
@@ -14,7 +16,7 @@ from postroad.intake.clients import LocalClients
         ("permit_mynetworks", {}, False),
         ("", {"address": "127.0.0.1"}, False),
         ("", {"uid": 1000}, True),
-        ("permit_tls_clientcerts", {}, False),
+        ("permit_tls_clientcerts, permit_tls_all_clientcerts", {}, False),
     ],
 )
 async def test_words_are_decided_without_waiting(bench, members, facts, expected):
@@ -39,6 +41,35 @@ async def test_tables_are_asked_for_the_clients_address(bench, word):
     assert clients.now(b.session(address="192.0.2.1")) is None
     assert await clients.find(b.session(address="192.0.2.1"))
     assert not await clients.find(b.session(address="192.0.2.2"))
+
+
+@pytest.mark.parametrize(
+    ("word", "listed", "trusted", "expected"),
+    [
+        ("permit_tls_clientcerts", "AB:CD", False, True),
+        ("permit_tls_clientcerts", "01:23", False, True),
+        ("permit_tls_clientcerts", "45:67", True, False),
+        ("permit_tls_all_clientcerts", "45:67", True, True),
+        ("permit_tls_all_clientcerts", "45:67", False, False),
+        ("permit_tls_all_clientcerts", "AB:CD", False, True),
+    ],
+)
+async def test_a_certificate_makes_a_client_local(bench, word, listed, trusted, expected):
+    b = bench(local_header_rewrite_clients=word, relay_clientcerts=f"inline:{{{{{listed}=x}}}}")
+    session = b.session()
+    peer = PeerCertificate("client.test", "CA", "AB:CD", "01:23", trusted)
+    session.tls_facts = TlsFacts("TLSv1.3", "TLS_AES_256_GCM_SHA384", 256, 256, peer=peer)
+    clients = LocalClients(b.settings, b.tables, b.own)
+    assert clients.now(session) is None
+    assert await clients.find(session) is expected
+
+
+async def test_certificates_that_cannot_be_looked_up_are_no_answer(bench):
+    b = bench(local_header_rewrite_clients="permit_tls_clientcerts", relay_clientcerts="fail:x")
+    session = b.session()
+    session.tls_facts = TlsFacts("TLSv1.3", "A", 256, 256, peer=PeerCertificate("c", "", "AB", "01", True))
+    with pytest.raises(TableUnavailable):
+        await LocalClients(b.settings, b.tables, b.own).find(session)
 
 
 def test_a_word_that_is_none_is_refused(bench):

@@ -154,6 +154,7 @@ local     unix  -  n  n  -  -  local
 virtual   unix  -  n  n  -  -  virtual
 anvil     unix  -  -  n  -  1  anvil
 scache    unix  -  -  n  -  1  scache
+tlsmgr    unix  -  -  n  1000?  1  tlsmgr
 postlog   unix-dgram n - n -  1  postlogd
 """
 _POSTFIX_QUEUES = (
@@ -182,11 +183,17 @@ def postfix(
     name: str,
     *,
     main: str = "",
+    master: str = "",
     host: str = "127.0.0.1",
     port: int = 0,
     domain: str = "postfix.test",
+    files: dict[str, str] | None = None,
 ) -> Iterator[Postfix]:
-    """Run a Postfix with its own queue; needs root, as Postfix itself."""
+    """Run a Postfix with its own queue; needs root, as Postfix itself.
+
+    ``{etc}`` and ``{work}`` in ``main`` and ``master`` stand for its directories; ``files`` are written
+    into the former.
+    """
     peer = Postfix(place / name, host, port or free_port(host))
     etc, queue = peer.work / "etc", peer.work / "queue"
     etc.mkdir(parents=True)
@@ -201,9 +208,15 @@ def postfix(
         (peer.work / each).mkdir()
     shutil.chown(peer.work / "data", "postfix")
     shutil.chown(peer.work / "mail", "nobody")
-    text = _POSTFIX_MAIN.format(work=peer.work, name=name, host=host, domain=domain) + main + "\n"
-    (etc / "main.cf").write_text(text)
-    (etc / "master.cf").write_text(_POSTFIX_MASTER.format(port=peer.port))
+
+    def filled(text: str) -> str:
+        return text.replace("{etc}", str(etc)).replace("{work}", str(peer.work))
+
+    text = _POSTFIX_MAIN.format(work=peer.work, name=name, host=host, domain=domain)
+    (etc / "main.cf").write_text(text + filled(main) + "\n")
+    (etc / "master.cf").write_text(_POSTFIX_MASTER.format(port=peer.port) + filled(master) + "\n")
+    for file, content in (files or {}).items():
+        (etc / file).write_text(content)
     master = "/usr/lib/postfix/sbin/master"
     try:
         with running([master, "-d", "-c", str(etc)], (host, peer.port), peer.work / "output"):
@@ -296,4 +309,59 @@ def dovecot(place: Path) -> Iterator[Dovecot]:
         ("127.0.0.1", peer.port),
         peer.work / "output",
     ):
+        yield peer
+
+
+_DOVECOT_AUTH = """\
+base_dir = {work}/run
+state_dir = {work}/run
+log_path = {work}/log
+protocols =
+listen = 127.0.0.1
+ssl = no
+default_internal_user = dovecot
+default_login_user = dovenull
+first_valid_uid = 1
+auth_mechanisms = {mechanisms}
+auth_failure_delay = 0
+auth_username_format = %Lu
+disable_plaintext_auth = no
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN {work}/users
+}}
+userdb {{
+  driver = static
+  args = uid=65534 gid=65534 home=/nonexistent
+}}
+service auth {{
+  chroot =
+  unix_listener {socket} {{
+    mode = 0666
+  }}
+}}
+service stats {{
+  chroot =
+}}
+service anvil {{
+  chroot =
+}}
+"""
+
+
+@contextlib.contextmanager
+def dovecot_auth(
+    place: Path, socket: Path, users: dict[str, str], mechanisms: str = "plain login cram-md5"
+) -> Iterator[Dovecot]:
+    """Run a Dovecot that only authenticates, on a UNIX socket whose directory exists."""
+    peer = Dovecot(place / f"dovecot-auth-{free_port()}", 0)
+    (peer.work / "run").mkdir(parents=True)
+    (peer.work / "users").write_text("".join(f"{user}:{word}::::::\n" for user, word in users.items()))
+    (peer.work / "users").chmod(0o644)
+    (peer.work / "dovecot.conf").write_text(
+        _DOVECOT_AUTH.format(work=peer.work, socket=socket, mechanisms=mechanisms)
+    )
+    command = ["dovecot", "-F", "-c", str(peer.work / "dovecot.conf")]
+    with running(command, None, peer.work / "output"):
+        until(socket.is_socket, 15, peer.log)
         yield peer

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from postroad.auth import params as auth
 from postroad.base.errors import LookupUnavailable, TableUnavailable
 from postroad.base.log import ListSink, Log
 from postroad.base.params import Settings, settings_of
@@ -16,6 +17,7 @@ from postroad.model.reply import Reply
 from postroad.model.route import AddressClass, Route
 from postroad.model.session import Session
 from postroad.net.answer import Answer
+from postroad.net.tls import params as tls
 from postroad.policy import params
 from postroad.policy.compiler import Compiler
 from postroad.policy.query import RECIPIENT, Query
@@ -35,7 +37,7 @@ def make_settings(**texts: str) -> Settings:
         "mynetworks": "127.0.0.0/8",
         "syslog_name": "postfix",
     } | texts
-    return settings_of([model.params, params.params], **texts)
+    return settings_of([model.params, params.params, auth.params, tls.params], **texts)
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from postroad.base.log import ListSink, Log
+from postroad.model.tls import TlsFacts
 from postroad.policy import basics
 from postroad.policy.query import CLIENT, Query
 from postroad.policy.services import Services
@@ -49,7 +50,7 @@ def test_permit_permits_and_the_others_use_their_codes(services, query):
 def test_a_plain_text_session_is_refused_and_an_encrypted_one_is_not(services, query):
     check = basics.reject_plaintext_session(services())
     assert check(query).line() == "450 4.7.1 Session encryption is required"
-    query.session.tls = "(using TLSv1.3)"
+    query.session.tls_facts = TlsFacts("TLSv1.3", "TLS_AES_256_GCM_SHA384", 256, 256)
     assert check(query) is None
 
 

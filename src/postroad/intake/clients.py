@@ -5,13 +5,15 @@ from __future__ import annotations
 from postroad.base.params import Settings
 from postroad.model import params as model
 from postroad.model.session import Session
+from postroad.model.tls import PeerCertificate
 from postroad.net.interfaces import OwnAddresses
 from postroad.tables.context import TableContext
 from postroad.tables.maps import Maps
 
 _CHECK = "check_address_map"
-_LATER = frozenset({"permit_tls_clientcerts", "permit_tls_all_clientcerts"})
-_KNOWN = frozenset({"permit_inet_interfaces", "permit_mynetworks", "permit_sasl_authenticated"}) | _LATER
+_CERTIFICATES = frozenset({"permit_tls_clientcerts", "permit_tls_all_clientcerts"})
+_PLAIN = frozenset({"permit_inet_interfaces", "permit_mynetworks", "permit_sasl_authenticated"})
+_KNOWN = _PLAIN | _CERTIFICATES
 
 
 class LocalClients:
@@ -20,10 +22,12 @@ class LocalClients:
     ValueError for a member that is none of Postfix's words and no ``type:table``.
     """
 
-    __slots__ = ("_addresses", "_members")
+    __slots__ = ("_addresses", "_certificates", "_members")
 
     def __init__(self, settings: Settings, tables: TableContext, own: OwnAddresses | None = None) -> None:
         self._addresses = frozenset(own.own if own else ())
+        listed = settings[model.RELAY_CLIENTCERTS]
+        self._certificates = Maps(listed, tables)
         self._members: list[str | Maps] = []
         for member in settings[model.LOCAL_HEADER_REWRITE_CLIENTS]:
             if member in _KNOWN:
@@ -40,6 +44,8 @@ class LocalClients:
         for member in self._members:
             if not isinstance(member, str):
                 return None
+            if member in _CERTIFICATES and _peer(session) is not None:
+                return None
             if self._permits(member, session):
                 return True
         return False
@@ -50,7 +56,10 @@ class LocalClients:
             return True
         for member in self._members:
             if isinstance(member, str):
-                if self._permits(member, session):
+                if member in _CERTIFICATES:
+                    if await self._is_listed(member, session):
+                        return True
+                elif self._permits(member, session):
                     return True
             elif await member.find(session.client.address) is not None:
                 return True
@@ -62,3 +71,18 @@ class LocalClients:
         if member == "permit_mynetworks":
             return session.client.trusted
         return member == "permit_sasl_authenticated" and bool(session.sasl_username)
+
+    async def _is_listed(self, member: str, session: Session) -> bool:
+        peer = _peer(session)
+        if peer is None:
+            return False
+        if member == "permit_tls_all_clientcerts" and peer.trusted:
+            return True
+        for fingerprint in (peer.certificate_fingerprint, peer.key_fingerprint):
+            if await self._certificates.find(fingerprint) is not None:
+                return True
+        return False
+
+
+def _peer(session: Session) -> PeerCertificate | None:
+    return None if session.tls_facts is None else session.tls_facts.peer

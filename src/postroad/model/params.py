@@ -186,6 +186,12 @@ REMOTE_HEADER_REWRITE_DOMAIN = params.declare(
     "",
     "The domain that incomplete addresses in headers of remote mail get; empty leaves them alone.",
 )
+RELAY_CLIENTCERTS = params.declare(
+    "relay_clientcerts",
+    LIST,
+    "",
+    "Tables of the fingerprints (of certificates or their public keys) that permit_tls_clientcerts permits.",
+)
 LOCAL_HEADER_REWRITE_CLIENTS = params.declare(
     "local_header_rewrite_clients",
     LIST,

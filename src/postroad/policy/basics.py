@@ -54,7 +54,7 @@ def defer_if_reject(_services: Services) -> Check:
 def reject_plaintext_session(services: Services) -> Check:
     """``reject_plaintext_session``: no without TLS."""
     refusal = Reply(services.settings[PLAINTEXT_REJECT_CODE], "4.7.1", "Session encryption is required")
-    return lambda query: None if query.session.tls else refusal
+    return lambda query: refusal if query.session.tls_facts is None else None
 
 
 def reject_multi_recipient_bounce(services: Services) -> Check:

@@ -11,6 +11,7 @@ from postroad.base.errors import Problem, Severity, TableUnavailable
 from postroad.base.params import Settings
 from postroad.model.params import COMPATIBILITY_LEVEL, MYNETWORKS
 from postroad.policy import params as p
+from postroad.policy.certificates import CCERT, CertificateTable
 from postroad.policy.check_tables import TOLD, table_problems
 from postroad.policy.dnslist import Pattern
 from postroad.policy.guard import FATAL, has_guard
@@ -95,10 +96,15 @@ def _list_problems(
 
 def _argument_problems(where: str, item: Item, tables: TableContext, classes: Classes) -> list[Problem]:
     if item.name in TABLE_TAKERS:
-        if ":" in item.argument:
+        spec = item.argument
+        if item.name == CCERT:
+            try:
+                spec = CertificateTable.read(spec).spec
+            except ValueError as error:
+                return [_error_when_reached(where, str(error))]
+        if ":" in spec:
             return [
-                replace(each, where=each.where or where)
-                for each in table_problems(item.argument, tables, classes)
+                replace(each, where=each.where or where) for each in table_problems(spec, tables, classes)
             ]
         text = f'restriction {item.name}: bad argument "{item.argument}": need maptype:mapname'
         return [_error_when_reached(where, text)]

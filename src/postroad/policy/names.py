@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from postroad.policy import access, basics, client, destination, existence, listed, server_access, syntax
+from postroad.policy import (
+    access,
+    basics,
+    certificates,
+    client,
+    delegated,
+    destination,
+    existence,
+    listed,
+    logins,
+    server_access,
+    syntax,
+)
 from postroad.policy.access import Taker, taking_table
 from postroad.policy.services import Services
 from postroad.policy.verdict import Check
@@ -30,6 +42,12 @@ MAKERS: Final[dict[str, Maker]] = {
     "permit_mynetworks": client.permit_mynetworks,
     "permit_inet_interfaces": client.permit_inet_interfaces,
     "permit_sasl_authenticated": client.permit_sasl_authenticated,
+    "permit_tls_clientcerts": certificates.permit_tls_clientcerts,
+    "permit_tls_all_clientcerts": certificates.permit_tls_all_clientcerts,
+    "reject_sender_login_mismatch": logins.reject_sender_login_mismatch,
+    "reject_authenticated_sender_login_mismatch": logins.reject_authenticated_sender_login_mismatch,
+    "reject_unauthenticated_sender_login_mismatch": logins.reject_unauthenticated_sender_login_mismatch,
+    "reject_known_sender_login_mismatch": logins.reject_known_sender_login_mismatch,
     "reject_unknown_client_hostname": client.reject_unknown_client_hostname,
     "reject_unknown_client": client.reject_unknown_client_hostname,
     "reject_maps_rbl": listed.reject_maps_rbl,
@@ -78,23 +96,26 @@ TABLE_TAKERS: Final[dict[str, Taker]] = {
     "check_recipient_access": taking_table(access.recipient),
     "check_etrn_access": taking_table(access.etrn),
     "check_sasl_access": taking_table(access.login),
+    "check_ccert_access": certificates.check_ccert_access,
     **server_access.makers(),
 }
 
 #: Every restriction with one argument behind it.
-TAKERS: Final[dict[str, Taker]] = {**TABLE_TAKERS, **listed.TAKERS, "sleep": basics.sleep}
+TAKERS: Final[dict[str, Taker]] = {
+    **TABLE_TAKERS,
+    **listed.TAKERS,
+    "check_policy_service": delegated.check_policy_service,
+    "sleep": basics.sleep,
+}
 
 #: Known to Postfix, without an argument, not run here: permit_* then never permits, reject_* never refuses.
 PLAIN: Final = _words(
     """
-    permit_mx_backup permit_tls_all_clientcerts permit_tls_clientcerts
-    reject_authenticated_sender_login_mismatch reject_known_sender_login_mismatch
-    reject_sender_login_mismatch reject_unauthenticated_sender_login_mismatch
-    reject_unverified_recipient reject_unverified_sender
+    permit_mx_backup reject_unverified_recipient reject_unverified_sender
     """
 )
 
 #: The same, with one argument behind them.
-WITH_ARGUMENT: Final = _words("check_ccert_access check_policy_service")
+WITH_ARGUMENT: Final = _words("")
 
 KNOWN: Final = frozenset(MAKERS) | frozenset(TAKERS) | PLAIN | WITH_ARGUMENT | {WARN_IF_REJECT}

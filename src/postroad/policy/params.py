@@ -82,7 +82,7 @@ SENDER_LOGIN_MAPS = params.declare(
     "smtpd_sender_login_maps",
     LIST,
     "",
-    "Tables of the login names that own a sender address, for the reject_..._sender_login_mismatch restrictions.",
+    "Tables of the logins that own a sender address, for reject_sender_login_mismatch and the like.",
 )
 
 # --- access tables
