@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from postroad.base.ids import id_of
 from postroad.base.tasks import spawn
-from postroad.model.params import COMPATIBILITY_LEVEL, MAIL_VERSION
 from postroad.model.session import Session
 from postroad.policy.action import Actions, Subject
 from postroad.policy.basics import broken
@@ -43,7 +42,7 @@ def check_policy_service(services: Services, name: str, argument: str, default: 
 class _PolicyService:
     """One server as one list asks it."""
 
-    __slots__ = ("_actions", "_now", "_server", "_spec", "_texts")
+    __slots__ = ("_actions", "_now", "_server", "_spec", "_stress")
 
     def __init__(self, services: Services, argument: str, default: str) -> None:
         self._spec = spec = read_spec(argument, services.settings)
@@ -53,14 +52,8 @@ class _PolicyService:
             server = services.shared[key] = PolicyServer(spec, services.log)
         self._server: PolicyServer = server
         self._actions = Actions(services, spec.endpoint.text, default)
-        settings = services.settings
         self._now = services.tables.clock.now
-        self._texts = {
-            "stress": settings.texts.get("stress", ""),
-            "policy_context": spec.policy_context,
-            "compatibility_level": settings[COMPATIBILITY_LEVEL],
-            "mail_version": settings[MAIL_VERSION],
-        }
+        self._stress = services.settings.texts.get("stress", "")
 
     async def ask(self, query: Query) -> Verdict:
         """Ask; when no answer comes, do the default action."""
@@ -82,9 +75,9 @@ class _PolicyService:
             query.unanswered = False
 
     def _attributes(self, query: Query) -> list[tuple[str, str]]:
-        """Return what is told, in Postfix's order."""
+        """Return what is told, in the order of Postfix 3.7 (later ones add their own version)."""
         session, transaction = query.session, query.session.transaction
-        client, texts = session.client, self._texts
+        client = session.client
         whole = query.command in ("DATA", "END-OF-MESSAGE")
         told = [
             ("request", "smtpd_access_policy"),
@@ -104,13 +97,13 @@ class _PolicyService:
             ("instance", self._instance(query)),
             ("size", str(query.size or transaction.size)),
             ("etrn_domain", query.domain),
-            ("stress", texts["stress"]),
+            ("stress", self._stress),
             ("sasl_method", session.sasl_method),
             ("sasl_username", session.sasl_username),
             ("sasl_sender", session.sasl_sender),
         ]
         told += _tls_attributes(session)
-        told += [(name, texts[name]) for name in ("policy_context", "compatibility_level", "mail_version")]
+        told.append(("policy_context", self._spec.policy_context))
         return told
 
     def _instance(self, query: Query) -> str:
