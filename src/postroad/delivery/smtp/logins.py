@@ -44,15 +44,14 @@ class Logins:
             name = p.SASL_PASSWORD_MAPS[program].name
             raise ValueError(f"specify a password table via the `{name}' configuration parameter")
         self._maps = Maps(specs, tables, is_local=is_local)
-        self._filter = StringList(settings[p.SASL_MECHANISM_FILTER[program]], tables)
-        self._options = tuple(
-            _options(settings, pair[program])
-            for pair in (
-                p.SASL_SECURITY_OPTIONS,
-                p.SASL_TLS_SECURITY_OPTIONS,
-                p.SASL_TLS_VERIFIED_SECURITY_OPTIONS,
-            )
+        names = settings[p.SASL_MECHANISM_FILTER[program]]
+        self._filter = StringList(names, tables)
+        levels: tuple[p.Pair[tuple[str, ...]], ...] = (
+            p.SASL_SECURITY_OPTIONS,
+            p.SASL_TLS_SECURITY_OPTIONS,
+            p.SASL_TLS_VERIFIED_SECURITY_OPTIONS,
         )
+        self._options = tuple(_options(settings, pair[program]) for pair in levels)
         #: Look for the sender's own login; connections must not be shared between senders then.
         self.by_sender = program == "smtp" and settings[p.SENDER_DEPENDENT_AUTHENTICATION]
         #: Whether a login that is refused defers the mail, whatever the digits of the reply.
