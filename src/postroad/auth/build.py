@@ -7,38 +7,92 @@ import asyncio
 from postroad.auth import params as p
 from postroad.auth.accounts import Accounts
 from postroad.auth.builtin import BuiltIn
+from postroad.auth.dovecot import DovecotAuth
 from postroad.auth.offer import Offer
+from postroad.auth.pam import PamPasswords
+from postroad.auth.passwords import Passwords, StoredPasswords
+from postroad.auth.throttle import Throttle
+from postroad.auth.throttled import Throttled
+from postroad.auth.tokens import Tokens
 from postroad.auth.users import UsersFile, UsersTable
-from postroad.auth.verifier import Workshop
+from postroad.auth.verifier import Verifier, Workshop
 from postroad.base.clock import Clock
 from postroad.base.log import Log
 from postroad.base.params import Settings
+from postroad.model.params import MYHOSTNAME, QUEUE_DIRECTORY
 from postroad.model.ports import Authenticator
 from postroad.tables.context import TableContext
+from postroad.tables.maps import Maps
+
+#: A worker's part of the limit of failures is never less.
+_LEAST = 3
+UNSUPPORTED = "not supported; use dovecot, or postroad for a users file, tables or PAM"
 
 
-def authenticator(settings: Settings, tables: TableContext, log: Log, clock: Clock, loop: asyncio.AbstractEventLoop, *, workers: int = 1) -> Authenticator | None:  # fmt: skip  # noqa: E501, ARG001
+def authenticator(settings: Settings, tables: TableContext, log: Log, clock: Clock, loop: asyncio.AbstractEventLoop, *, workers: int = 1) -> Authenticator | None:  # fmt: skip  # noqa: E501
     """Return who finds out who a service's clients are; None where nobody can log in.
 
-    ``workers`` share the limits of failures.  ValueError for settings that cannot be used.
+    That is so, too, with Postfix's default smtpd_sasl_type = cyrus, which is not supported: ``check``
+    says so.  ``workers`` share the limit of failures.  ValueError for settings that cannot be used.
     """
-    if not settings[p.AUTH_ENABLE]:
+    kind = settings[p.SASL_TYPE].lower()
+    if not settings[p.AUTH_ENABLE] or kind == "cyrus":
         return None
     offer = Offer(
         settings[p.SECURITY_OPTIONS], settings[p.TLS_SECURITY_OPTIONS], settings[p.MECHANISM_FILTER], tables
     )
-    kind = settings[p.SASL_TYPE].lower()
-    if kind == "postroad":
-        workshop = Workshop(loop, settings[p.VERIFY_THREADS], settings[p.VERIFY_QUEUE])
-        return BuiltIn(settings, offer, accounts(settings, tables), workshop, clock)
-    raise ValueError(
-        f"smtpd_sasl_type = {kind}: not supported; use dovecot, or postroad for a users file, tables or PAM"
+    limit = settings[p.FAILURE_LIMIT]
+    throttle = Throttle(
+        clock,
+        limit=max(_LEAST, -(-limit // workers)) if limit else 0,
+        seconds=settings[p.FAILURE_TIME],
+        longest=settings[p.FAILURE_DELAY],
+    )
+    inner: Authenticator
+    if kind == "dovecot":
+        service, directory = settings[p.SASL_SERVICE], settings[QUEUE_DIRECTORY]
+        try:
+            inner = DovecotAuth(settings[p.SASL_PATH], directory, service, offer, log, loop)
+        except ValueError as error:
+            raise ValueError(f"smtpd_sasl_path: {error}") from None
+    elif kind == "postroad":
+        inner = _built_in(settings, offer, throttle, tables, clock, loop)
+    else:
+        raise ValueError(f"smtpd_sasl_type = {kind}: {UNSUPPORTED}")
+    return Throttled(inner, throttle, loop)
+
+
+def _built_in(settings: Settings, offer: Offer, throttle: Throttle, tables: TableContext, clock: Clock, loop: asyncio.AbstractEventLoop) -> BuiltIn:  # fmt: skip  # noqa: E501
+    workshop = Workshop(loop, settings[p.VERIFY_THREADS], settings[p.VERIFY_QUEUE])
+    certificates = settings[p.EXTERNAL_MAPS]
+    try:
+        maps = Maps(certificates, tables)
+    except ValueError as error:
+        raise ValueError(f"smtpd_sasl_external_maps: {error}") from None
+    return BuiltIn(
+        offer,
+        passwords(settings, tables, workshop, clock),
+        workshop,
+        mechanisms=settings[p.MECHANISMS],
+        hostname=settings[MYHOSTNAME],
+        domain=settings[p.LOCAL_DOMAIN],
+        tokens=_tokens(settings, tables, clock),
+        certificates=maps,
+        allowed=lambda address, username: not throttle.refuses(address, username),
     )
 
 
-def accounts(settings: Settings, tables: TableContext) -> Accounts:
-    """Return the users that smtpd_sasl_path names.  ValueError for what cannot be used."""
+def passwords(settings: Settings, tables: TableContext, workshop: Workshop, clock: Clock) -> Passwords:
+    """Return who knows the passwords of smtpd_sasl_path.  ValueError for what cannot be used."""
     path = settings[p.SASL_PATH]
+    if path.startswith("pam:"):
+        return PamPasswords(path[4:], workshop)
+    verifier = Verifier(workshop, clock, settings[p.CACHE_TIME])
+    return StoredPasswords(accounts(path, tables), verifier, workshop)
+
+
+def accounts(path: str, tables: TableContext) -> Accounts:
+    """Return the users that smtpd_sasl_path names.  ValueError for what cannot be used."""
     words = path.replace(",", " ").split()
     if path.startswith("/"):
         return UsersFile(path, tables)
@@ -48,3 +102,21 @@ def accounts(settings: Settings, tables: TableContext) -> Accounts:
         except ValueError as error:
             raise ValueError(f"smtpd_sasl_path: {error}") from None
     raise ValueError(f"smtpd_sasl_path = {path}: expected a users file /path, type:table, or pam:service")
+
+
+def _tokens(settings: Settings, tables: TableContext, clock: Clock) -> Tokens | None:
+    keys = settings[p.OAUTH_KEYS]
+    if not keys:
+        return None
+    for param in (p.OAUTH_ISSUER, p.OAUTH_AUDIENCE, p.OAUTH_CLAIM):
+        # Without them anybody's token for anything would do.
+        if not settings[param]:
+            raise ValueError(f"{param.name} has to be set with smtpd_oauth_keys")
+    return Tokens(
+        tables.path(keys),
+        issuer=settings[p.OAUTH_ISSUER],
+        audience=settings[p.OAUTH_AUDIENCE],
+        claim=settings[p.OAUTH_CLAIM],
+        tables=tables,
+        clock=clock,
+    )

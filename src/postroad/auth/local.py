@@ -41,11 +41,11 @@ class Judge(Protocol):
         """Return what a mechanism needs to know of a user; see ``FindSecret``."""
         ...
 
-    async def token(self, token: str) -> str:
-        """Return whose a bearer token is, "" when it does not hold."""
+    async def token(self, username: str, token: str) -> str:
+        """Return whose a bearer token is, "" when it does not hold; see ``CheckToken``."""
         ...
 
-    async def certificate(self, session: Session) -> str:
+    async def certificate(self, username: str, session: Session) -> str:
         """Return whose the client's certificate is, "" for nobody's."""
         ...
 
@@ -101,10 +101,10 @@ class LocalExchange:
                 return judge.password(judge.full(username), password, session)
             case FindSecret(username, scheme):
                 return judge.secret(judge.full(username), scheme, session)
-            case CheckToken(token):
-                return judge.token(token)
-            case CheckCertificate():
-                return judge.certificate(session)
+            case CheckToken(username, token):
+                return judge.token(username, token)
+            case CheckCertificate(username):
+                return judge.certificate(username, session)
         raise AssertionError(wish)  # pragma: no cover - Challenge is not asked
 
     def _end(self, end: End) -> SaslStep:

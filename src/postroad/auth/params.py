@@ -88,3 +88,54 @@ VERIFY_QUEUE = params.declare(
     high=100000,
     own=True,
 )
+FAILURE_LIMIT = params.declare(
+    "smtpd_sasl_failure_limit",
+    INT,
+    "20",
+    "After so many failed logins from one address (five times as many for one user, from addresses where "
+    "the user has not been before) further ones are refused at once; 0 for no limit and no delay.",
+    low=0,
+    own=True,
+)
+FAILURE_TIME = params.declare(
+    "smtpd_sasl_failure_time",
+    TIME,
+    "10m",
+    "How long failed logins count, from the last one on.",
+    low=1,
+    own=True,
+)
+FAILURE_DELAY = params.declare(
+    "smtpd_sasl_failure_delay",
+    TIME,
+    "15s",
+    "The longest that the reply to a failed login waits: one second first, then twice as long each time.",
+    low=0,
+    high=300,
+    own=True,
+)
+
+EXTERNAL_MAPS = params.declare(
+    "smtpd_sasl_external_maps",
+    LIST,
+    "",
+    "Tables of certificate and public key fingerprints with the user whose they are, for the mechanism "
+    "EXTERNAL; smtpd_tls_ask_ccert and smtpd_sasl_mechanism_filter have to allow it as well.",
+    own=True,
+)
+OAUTH_KEYS = params.declare(
+    "smtpd_oauth_keys",
+    STRING,
+    "",
+    "A file with the issuer's public keys (JWKS), for the mechanisms XOAUTH2 and OAUTHBEARER.",
+    own=True,
+)
+OAUTH_ISSUER = params.declare(
+    "smtpd_oauth_issuer", STRING, "", "The issuer (iss) that tokens have to be from.", own=True
+)
+OAUTH_AUDIENCE = params.declare(
+    "smtpd_oauth_audience", STRING, "", "The audience (aud) that tokens have to be for.", own=True
+)
+OAUTH_CLAIM = params.declare(
+    "smtpd_oauth_username_claim", STRING, "email", "The claim of a token that is the user's name.", own=True
+)

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from postroad.auth.libcrypt import crypt
+from postroad.auth.md5state import Contexts
+from postroad.proto.sasl.server_scram import HASHES, ScramKeys
 
 _FORM = re.compile(r"\{([A-Za-z0-9_+-]+)(?:\.([A-Za-z0-9]+))?\}")
 _ENCODINGS = {"": "", "B64": "b64", "BASE64": "b64", "HEX": "hex"}
@@ -131,19 +133,6 @@ def _pbkdf2(stored: Stored, password: bytes) -> bool:
     return hmac.compare_digest(found.hex(), match[3])
 
 
-@dataclass(frozen=True, slots=True)
-class ScramKeys:
-    """What is stored for SCRAM (RFC 5803 without its prefix, as Dovecot writes it)."""
-
-    iterations: int
-    salt: bytes
-    stored_key: bytes = field(repr=False)
-    server_key: bytes = field(repr=False)
-
-
-SCRAM_HASHES = {"SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256"}
-
-
 def scram_keys(stored: Stored) -> ScramKeys:
     """Return the keys of a stored SCRAM password.  ValueError for one that cannot be used."""
     try:
@@ -153,7 +142,7 @@ def scram_keys(stored: Stored) -> ScramKeys:
         )
     except ValueError:
         raise ValueError("SCRAM keys that cannot be used") from None
-    size = hashlib.new(SCRAM_HASHES[stored.scheme]).digest_size
+    size = hashlib.new(HASHES[stored.scheme]).digest_size
     if keys.iterations < 1 or not keys.salt or {len(keys.stored_key), len(keys.server_key)} != {size}:
         raise ValueError("SCRAM keys that cannot be used")
     return keys
@@ -161,7 +150,7 @@ def scram_keys(stored: Stored) -> ScramKeys:
 
 def derive_scram(scheme: str, password: bytes, salt: bytes, iterations: int) -> ScramKeys:
     """Return the keys that SCRAM makes of a password (RFC 5802 3)."""
-    name = SCRAM_HASHES[scheme]
+    name = HASHES[scheme]
     salted = hashlib.pbkdf2_hmac(name, password, salt, iterations)
     client_key = hmac.digest(salted, b"Client Key", name)
     return ScramKeys(
@@ -175,14 +164,19 @@ def _scram(stored: Stored, password: bytes) -> bool:
     return hmac.compare_digest(found.stored_key, keys.stored_key)
 
 
+def _cram_md5(stored: Stored, password: bytes) -> bool:
+    return Contexts.read(stored.text).same(Contexts.of(password))
+
+
 _VERIFY: dict[str, Callable[[Stored, bytes], bool]] = {
     "PLAIN": _plain,
     "CRYPT": _crypt,
     "ARGON2I": _argon2,
     "ARGON2ID": _argon2,
     "PBKDF2": _pbkdf2,
+    "CRAM-MD5": _cram_md5,
     **dict.fromkeys(_DIGESTS, _digest),
-    **dict.fromkeys(SCRAM_HASHES, _scram),
+    **dict.fromkeys(HASHES, _scram),
 }
 _ALIASES = {
     "PLAINTEXT": "PLAIN",
@@ -192,6 +186,7 @@ _ALIASES = {
         ("SHA512-CRYPT", "SHA256-CRYPT", "MD5-CRYPT", "MD5", "BLF-CRYPT", "DES-CRYPT", "YESCRYPT"), "CRYPT"
     ),
     "SHA1": "SHA",
+    "HMAC-MD5": "CRAM-MD5",
 }
 
 # --- new ones
@@ -231,6 +226,7 @@ MAKE: dict[str, Callable[[bytes], str]] = {
     "BLF-CRYPT": lambda password: crypt(password, "$2y$10$" + _salt(22)),
     "SCRAM-SHA-256": _make_scram("SCRAM-SHA-256"),
     "SCRAM-SHA-1": _make_scram("SCRAM-SHA-1"),
+    "CRAM-MD5": lambda password: Contexts.of(password).show(),
     "PLAIN": lambda password: password.decode(),
 }
 

@@ -40,7 +40,8 @@ class CheckPassword:
 class FindSecret:
     """What is stored for the user under a scheme ("SCRAM-SHA-256", "CRAM-MD5")?
 
-    The answer is a ``Keys`` of that mechanism; for a user that is not there one that never fits.
+    The answer is what that mechanism computes with (``ScramKeys``, ``Digester``); for a user that is
+    not there, one that never fits.
     """
 
     username: str
@@ -49,14 +50,21 @@ class FindSecret:
 
 @dataclass(frozen=True, slots=True)
 class CheckToken:
-    """Whose is this bearer token?  The answer is a user's name, "" when the token does not hold."""
+    """Whose is this bearer token?  The answer is a user's name, "" when the token does not hold.
 
+    ``username`` is who the client says it is, "" when it says nothing; a token of somebody else does
+    not hold.
+    """
+
+    username: str
     token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckCertificate:
-    """Whose is the client's certificate?  The answer is a user's name, "" for nobody's."""
+    """Whose is the client's certificate?  The answer and ``username`` are as for a token."""
+
+    username: str
 
 
 @dataclass(frozen=True, slots=True)
