@@ -12,7 +12,7 @@ def test_only_an_unanswered_dot_may_double_the_message():
 
 
 def test_the_handshake_ends_before_mail():
-    assert {s.name for s in HANDSHAKE} == {"GREETING", "EHLO", "HELO", "LHLO"}
+    assert {s.name for s in HANDSHAKE} == {"GREETING", "EHLO", "HELO", "LHLO", "STARTTLS", "TLS", "AUTH"}
 
 
 def test_each_event_says_what_to_do():

@@ -22,7 +22,7 @@ from postroad.proto.client_commands import (
     rcpt_command,
     usual_envelope,
 )
-from postroad.proto.client_handshake import Handshake
+from postroad.proto.client_secure import HANDLERS, SecureHandshake
 from postroad.proto.client_stages import (
     BODY,
     CLOSED,
@@ -43,11 +43,11 @@ from postroad.proto.client_stages import (
     Stage,
 )
 from postroad.proto.client_usual import UsualAnswers
-from postroad.proto.client_values import Dispatch, Manners, Peer
+from postroad.proto.client_values import Dispatch, Manners, Peer, Terms
 from postroad.proto.replies import GarbledReply, ServerReply
 
 
-class ClientSession(Handshake):
+class ClientSession(SecureHandshake):
     """One conversation.  ``carried`` counts the messages begun on it, ``heard`` the replies.
 
     ``usual`` are answers that other conversations with such a server have had.  ``current`` is the
@@ -65,8 +65,8 @@ class ClientSession(Handshake):
         "heard",
     )
 
-    def __init__(self, manners: Manners, peer: Peer, warn: Callable[[str], None] = lambda _: None, usual: UsualAnswers | None = None) -> None:  # fmt: skip  # noqa: E501
-        super().__init__(manners, peer, warn)
+    def __init__(self, manners: Manners, peer: Peer, warn: Callable[[str], None] = lambda _: None, usual: UsualAnswers | None = None, terms: Terms | None = None) -> None:  # fmt: skip  # noqa: E501
+        super().__init__(manners, peer, warn, terms)
         self._commands: list[bytes] = []  # RCPT commands that wait for their turn, without pipelining
         self._decided = False  # the current message was decided without a word to the server
         self._following: Dispatch | None = None  # its envelope went out behind the current content
@@ -392,4 +392,5 @@ _HANDLERS: dict[Stage, Callable[[ClientSession, ServerReply], Event | None]] = {
     RSET: ClientSession.on_reset,
     QUIT: ClientSession.on_nothing,
     CLOSED: ClientSession.on_nothing,
+    **HANDLERS,
 }

@@ -16,7 +16,7 @@ from postroad.proto.client_stages import (
     Event,
     Stage,
 )
-from postroad.proto.client_values import Manners, Peer
+from postroad.proto.client_values import Manners, Peer, Terms
 from postroad.proto.replies import ReplyParser, ServerReply
 
 
@@ -26,13 +26,14 @@ class Handshake:
     ``failure`` is the reason when it ends REFUSED.  ``warn`` gets the texts of warnings.
     """
 
-    __slots__ = ("_manners", "_out", "_parser", "_warn", "failure", "features", "peer", "stage")
+    __slots__ = ("_manners", "_out", "_parser", "_terms", "_warn", "failure", "features", "peer", "stage")
 
-    def __init__(self, manners: Manners, peer: Peer, warn: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, manners: Manners, peer: Peer, warn: Callable[[str], None] = lambda _: None, terms: Terms | None = None) -> None:  # fmt: skip  # noqa: E501
         self._manners = manners
         self._parser = ReplyParser(manners.reply_limit)
         self._out = b""
         self._warn = warn
+        self._terms = terms
         self.peer = peer
         self.stage: Stage = GREETING
         self.features = Features()
@@ -80,7 +81,7 @@ class Handshake:
         """End the handshake with a server that has no extensions."""
         return self._ready(reply) if reply.good else self._refuse(reply)
 
-    def _ready(self, reply: ServerReply) -> Event:
+    def _ready(self, reply: ServerReply) -> Event | None:
         if self._parser.pending:
             return self._refuse_garbage(reply)
         if self.stage is not HELO:
@@ -90,8 +91,14 @@ class Handshake:
                 self._warn(f'bad EHLO SIZE limit "{features.bad_size}" from {self.peer.relay}')
             if self._is_me(features.name):
                 return self._loop()
+        if self._terms is not None:
+            return self._secure(self._terms)
         self.stage = IDLE
         return Event.READY
+
+    def _secure(self, terms: Terms) -> Event | None:
+        """Do what the terms ask for (``client_secure``)."""
+        raise NotImplementedError
 
     def _say(self, stage: Stage, verb: str) -> None:
         self.stage = stage

@@ -27,6 +27,9 @@ GREETING = Stage("GREETING", "receiving the initial server greeting", "", "helo_
 EHLO = Stage("EHLO", "performing the EHLO handshake", "EHLO command", "helo_timeout")
 HELO = Stage("HELO", "performing the HELO handshake", "HELO command", "helo_timeout")
 LHLO = Stage("LHLO", "performing the LHLO handshake", "LHLO command", "helo_timeout")
+STARTTLS = Stage("STARTTLS", "receiving the STARTTLS response", "STARTTLS command", "starttls_timeout")
+TLS = Stage("TLS", "performing the TLS handshake", "", "starttls_timeout")
+AUTH = Stage("AUTH", "performing the SASL authentication", "AUTH command", "helo_timeout")
 IDLE = Stage("IDLE", "waiting for mail", "", "")
 MAIL = Stage("MAIL", "sending MAIL FROM", "MAIL FROM command", "mail_timeout")
 RCPT = Stage("RCPT", "sending RCPT TO", "RCPT TO command", "rcpt_timeout")
@@ -45,8 +48,11 @@ RSET = Stage("RSET", "sending final RSET", "final RSET command", "rset_timeout")
 QUIT = Stage("QUIT", "sending QUIT", "QUIT command", "quit_timeout")
 CLOSED = Stage("CLOSED", "", "", "")
 
-STAGES = (GREETING, EHLO, HELO, LHLO, IDLE, MAIL, RCPT, DATA, BODY, DOT, VOID, RSET, QUIT, CLOSED)
-HANDSHAKE = frozenset({GREETING, EHLO, HELO, LHLO})
+STAGES = (
+    *(GREETING, EHLO, HELO, LHLO, STARTTLS, TLS, AUTH),
+    *(IDLE, MAIL, RCPT, DATA, BODY, DOT, VOID, RSET, QUIT, CLOSED),
+)
+HANDSHAKE = frozenset({GREETING, EHLO, HELO, LHLO, STARTTLS, TLS, AUTH})
 
 
 class Event(Enum):
@@ -54,6 +60,8 @@ class Event(Enum):
 
     WAIT = "read more bytes"
     READY = "the connection can carry a message"
+    START_TLS = "shake hands, then call secured or insecure"
+    LOGIN = "choose a mechanism, then call log_in or refuse"
     REFUSED = "the handshake failed: session.failure says why; close"
     CONTENT = "send the content of session.current, then call content_sent"
     FINISHED = "every recipient of session.finished has its outcome"

@@ -29,6 +29,22 @@ class Manners:
     convert_8bit: bool = True  # to quoted-printable, for a server without 8BITMIME
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What has to happen on a connection before mail may be sent over it; no Terms at all: nothing.
+
+    ``tls``: use TLS when it is offered; ``required``: nothing is sent without it; ``wrapper``: it begins
+    with the first byte.  ``engine``: there is somebody to shake hands.  ``login``: log in, if the
+    server lets anybody.
+    """
+
+    tls: bool = False
+    required: bool = False
+    wrapper: bool = False
+    engine: bool = True
+    login: bool = False
+
+
 @dataclass(slots=True)
 class Peer:
     """The server.  ``address`` is a path for a socket in the file system, which has no port (0)."""

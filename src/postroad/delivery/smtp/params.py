@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 from postroad.base.kinds import BOOL, INT, LIST, STRING, TIME
 from postroad.base.params import Group, Kind, Param, Settings
 from postroad.delivery.smtp.login_params import group as logins
+from postroad.delivery.smtp.tls_params import group as tls
 
 params = Group("delivery.smtp")
-params.params += logins.params
+params.params += logins.params + tls.params
 
 T = TypeVar("T")
 Pair = dict[str, Param[T]]  # by program: "smtp", "lmtp"
