@@ -27,3 +27,7 @@ class Accounts(Protocol):
     def sample(self) -> Stored | None:
         """Return a stored password such as the users have, None while none is known."""
         ...
+
+    def load(self) -> None:
+        """Read what there is to read, so that problems are known.  TableUnavailable when it fails."""
+        ...

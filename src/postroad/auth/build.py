@@ -38,16 +38,8 @@ def authenticator(settings: Settings, tables: TableContext, log: Log, clock: Clo
     kind = settings[p.SASL_TYPE].lower()
     if not settings[p.AUTH_ENABLE] or kind == "cyrus":
         return None
-    offer = Offer(
-        settings[p.SECURITY_OPTIONS], settings[p.TLS_SECURITY_OPTIONS], settings[p.MECHANISM_FILTER], tables
-    )
-    limit = settings[p.FAILURE_LIMIT]
-    throttle = Throttle(
-        clock,
-        limit=max(_LEAST, -(-limit // workers)) if limit else 0,
-        seconds=settings[p.FAILURE_TIME],
-        longest=settings[p.FAILURE_DELAY],
-    )
+    offer = offer_of(settings, tables)
+    throttle = throttle_of(settings, clock, workers)
     inner: Authenticator
     if kind == "dovecot":
         service, directory = settings[p.SASL_SERVICE], settings[QUEUE_DIRECTORY]
@@ -56,14 +48,33 @@ def authenticator(settings: Settings, tables: TableContext, log: Log, clock: Clo
         except ValueError as error:
             raise ValueError(f"smtpd_sasl_path: {error}") from None
     elif kind == "postroad":
-        inner = _built_in(settings, offer, throttle, tables, clock, loop)
+        inner = built_in(settings, offer, throttle, tables, clock)
     else:
         raise ValueError(f"smtpd_sasl_type = {kind}: {UNSUPPORTED}")
     return Throttled(inner, throttle, loop)
 
 
-def _built_in(settings: Settings, offer: Offer, throttle: Throttle, tables: TableContext, clock: Clock, loop: asyncio.AbstractEventLoop) -> BuiltIn:  # fmt: skip  # noqa: E501
-    workshop = Workshop(loop, settings[p.VERIFY_THREADS], settings[p.VERIFY_QUEUE])
+def offer_of(settings: Settings, tables: TableContext) -> Offer:
+    """Return what says which mechanisms may be offered.  ValueError for settings that cannot be used."""
+    return Offer(
+        settings[p.SECURITY_OPTIONS], settings[p.TLS_SECURITY_OPTIONS], settings[p.MECHANISM_FILTER], tables
+    )
+
+
+def throttle_of(settings: Settings, clock: Clock, workers: int = 1) -> Throttle:
+    """Return a worker's count of failures."""
+    limit = settings[p.FAILURE_LIMIT]
+    return Throttle(
+        clock,
+        limit=max(_LEAST, -(-limit // workers)) if limit else 0,
+        seconds=settings[p.FAILURE_TIME],
+        longest=settings[p.FAILURE_DELAY],
+    )
+
+
+def built_in(settings: Settings, offer: Offer, throttle: Throttle, tables: TableContext, clock: Clock) -> BuiltIn:  # fmt: skip  # noqa: E501
+    """Return the authenticator of our own type.  ValueError for settings that cannot be used."""
+    workshop = Workshop(settings[p.VERIFY_THREADS], settings[p.VERIFY_QUEUE])
     certificates = settings[p.EXTERNAL_MAPS]
     try:
         maps = Maps(certificates, tables)
@@ -76,7 +87,7 @@ def _built_in(settings: Settings, offer: Offer, throttle: Throttle, tables: Tabl
         mechanisms=settings[p.MECHANISMS],
         hostname=settings[MYHOSTNAME],
         domain=settings[p.LOCAL_DOMAIN],
-        tokens=_tokens(settings, tables, clock),
+        tokens=tokens_of(settings, tables, clock),
         certificates=maps,
         allowed=lambda address, username: not throttle.refuses(address, username),
     )
@@ -104,7 +115,8 @@ def accounts(path: str, tables: TableContext) -> Accounts:
     raise ValueError(f"smtpd_sasl_path = {path}: expected a users file /path, type:table, or pam:service")
 
 
-def _tokens(settings: Settings, tables: TableContext, clock: Clock) -> Tokens | None:
+def tokens_of(settings: Settings, tables: TableContext, clock: Clock) -> Tokens | None:
+    """Return what knows bearer tokens; None without smtpd_oauth_keys.  ValueError."""
     keys = settings[p.OAUTH_KEYS]
     if not keys:
         return None

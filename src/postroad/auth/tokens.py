@@ -40,6 +40,10 @@ class Tokens:
         self._claim = claim
         self._clock = clock
 
+    def load(self) -> None:
+        """Read the keys.  TableUnavailable when they cannot be read."""
+        self._keys.get()
+
     def whose(self, token: str) -> str:
         """Return the user's name in lower case, "" when the token does not hold.
 

@@ -115,6 +115,10 @@ class UsersFile:
         """Return a stored password of the scheme that most users have."""
         return self._source.get().sample
 
+    def load(self) -> None:
+        """Read the file.  TableUnavailable when it cannot be read."""
+        self._source.get()
+
 
 class UsersTable:
     """Tables whose key is the user's name, and whose value is the stored password."""
@@ -142,3 +146,7 @@ class UsersTable:
         if self._sample is None:
             self._sample = read(make("SHA512-CRYPT", b"nobody"))
         return self._sample
+
+    def load(self) -> None:
+        """Read the files.  TableUnavailable for one that cannot be read."""
+        self._maps.load()

@@ -21,8 +21,7 @@ _KNOWN = 10_000
 class Workshop:
     """Threads for what takes long.  The threads are made when they are needed first."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, threads: int, waiting: int) -> None:
-        self._loop = loop
+    def __init__(self, threads: int, waiting: int) -> None:
         self._threads = threads
         self._most = threads + waiting
         self._pool: ThreadPoolExecutor | None = None
@@ -38,7 +37,7 @@ class Workshop:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, "password")
         self.busy += 1
-        future = self._loop.run_in_executor(self._pool, work)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, work)
         # Counted until the thread is done with it, even if nobody waits any more.
         future.add_done_callback(self._done)
         return await future
