@@ -23,7 +23,9 @@ class FakeHooks:
         self.notices = []
         self.messages = []
         self.logged = []
-        self.opened = self.discarded = 0
+        self.failures = []
+        self.offered = "PLAIN LOGIN"
+        self.opened = self.discarded = self.cancelled = 0
         self._pieces = []
 
     def _say(self, hook, *words, default=None):
@@ -70,8 +72,20 @@ class FakeHooks:
     def starttls(self):
         return self._say("starttls")
 
-    def auth(self, words):
-        return self._say("auth", *words)
+    def mechanisms(self):
+        return self.offered
+
+    def auth(self, mechanism, response):
+        return self._say("auth", mechanism, response)
+
+    def auth_response(self, response):
+        return self._say("auth_response", response)
+
+    def auth_failed(self, mechanism, reason):
+        self.failures.append((mechanism, reason))
+
+    def auth_cancel(self):
+        self.cancelled += 1
 
     def is_noop(self, word):
         return word.upper() == "PING"

@@ -13,6 +13,7 @@ from postroad.base.params import settings_of
 from postroad.base.wheel import Wheel
 from postroad.model import params as model
 from postroad.model.reply import Reply
+from postroad.net.tls import params as tls_params
 from postroad.smtpd import params as smtpd
 from postroad.smtpd.service import SmtpdService
 from postroad.tables import params as tables_params
@@ -33,11 +34,14 @@ BASE = {
     "smtpd_client_event_limit_exceptions": "",
     "smtpd_forbidden_commands": "CONNECT GET POST",
     "mynetworks_default": "",
+    "smtpd_starttls_timeout": "300s",
+    "smtpd_tls_fingerprint_digest": "sha256",
 }
 
 
 def settings(**texts):
-    return settings_of([model.params, smtpd.params, tables_params.params], **(BASE | texts))
+    groups = [model.params, smtpd.params, tables_params.params, tls_params.params]
+    return settings_of(groups, **(BASE | texts))
 
 
 class FakePolicy:

@@ -18,7 +18,8 @@ from .conftest import Stand
 class Connection:
     def __init__(self):
         self.answers = []
-        self.machine = SimpleNamespace(where="RCPT", closed=False, state=State.RCPT)
+        inbox = SimpleNamespace(limit=2048)
+        self.machine = SimpleNamespace(where="RCPT", closed=False, state=State.RCPT, inbox=inbox)
 
     def answer(self, reply):
         self.answers.append(reply)

@@ -8,7 +8,6 @@ import pytest
 from postroad.base.errors import TableUnavailable
 from postroad.model.reply import Reply
 from postroad.proto.options import BareNewline
-from postroad.smtpd.connection import _plain
 
 from .conftest import Peer, eventually
 
@@ -221,16 +220,3 @@ def test_a_setting_that_cannot_be_used_is_refused_at_once():
             Stand(loop).make(smtpd_discard_ehlo_keywords="dns")
     finally:
         loop.close()
-
-
-@pytest.mark.parametrize(
-    ("raw", "plain"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("2001:db8::7", "2001:db8::7"),
-        ("fe80::1%eth0", "fe80::1"),
-    ],
-)
-def test_addresses_are_named_plainly(raw, plain):
-    assert _plain(raw) == plain

@@ -15,4 +15,4 @@ def test_commands_are_counted_in_postfix_order_and_failures_show():
 
 def test_a_session_without_commands_says_so():
     nothing = [0] * len(Verb)
-    assert counts_text(nothing, nothing) == " commands=0"
+    assert counts_text(nothing, nothing) == " commands=0/0"

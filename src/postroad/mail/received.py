@@ -34,7 +34,7 @@ def client_clauses(session: Session, *, tls: bool, login: bool) -> str:
     address = f"IPv6:{client.address}" if ":" in client.address else client.address
     lines = [f"Received: from {fit(session.helo or client.name)} ({fit(client.name)} [{address}])\r\n"]
     if tls and session.tls:
-        lines += [f"\t{line.strip()}\r\n" for line in session.tls.splitlines()]
+        lines += [f"\t{line.rstrip()}\r\n" for line in session.tls.splitlines()]
     if login and session.sasl_username:
         lines.append(f"\t(Authenticated sender: {fit(session.sasl_username)})\r\n")
     return "".join(lines)

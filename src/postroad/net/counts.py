@@ -1,8 +1,12 @@
-"""Counts that all workers share without a lock: how many sessions an address has, and a service.
+"""Counts that all workers share without a lock: how many sessions an address has, and a service,
+and how often a client has done a thing of late.
 
 A table in shared memory has a row for each worker; a worker writes only its own row and reads the
 sum of all.  An address has two places in a row (a count-min sketch), so a count is never too low,
 and too high only if both places are shared with other busy addresses.  A service has a place of its own.
+
+Events are counted by the period of time they fall into, in places that say which period they mean:
+when it is over the count begins anew by itself.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import mmap
 import os
 from array import array
+from collections.abc import Callable
 from zlib import crc32
 
 _PLACES = 1 << 14
@@ -17,6 +22,11 @@ SERVICES = 256
 _ROW = _PLACES + SERVICES
 _WIDTH = 2  # bytes of one count
 _MOST = 0xFFFF
+#: What is counted by time: the rows of SharedCounts.events.
+NEW_TLS, AUTH = range(2)
+_KINDS = 2
+_EVENT_PLACES = 1 << 13
+_EVENT_WIDTH = 4  # the period's number in the upper half, the count in the lower
 
 
 class SharedCounts:
@@ -24,7 +34,11 @@ class SharedCounts:
 
     def __init__(self, fd: int, worker: int, workers: int) -> None:
         self._map = mmap.mmap(fd, size_of(workers))
-        self._view = memoryview(self._map).cast("H")
+        whole = memoryview(self._map)
+        begin = workers * _ROW * _WIDTH
+        self._view = whole[:begin].cast("H")
+        self._events = whole[begin : size_of(workers)].cast("I")
+        self._worker, self._workers = worker, workers
         self._row = worker * _ROW
         self._rows = range(0, workers * _ROW, _ROW)
         # What a predecessor that died had counted is void: its sessions died with it.
@@ -50,6 +64,13 @@ class SharedCounts:
         return ServiceCount(
             self._view, self._row + _PLACES + service, [row + _PLACES + service for row in self._rows]
         )
+
+    def events(self, kind: int, period: Callable[[], int]) -> EventCount:
+        """Return the count of one kind of event; ``period`` gives the number of the time that it is now."""
+        rows = [
+            (worker * _KINDS + kind) * _EVENT_PLACES for worker in range(self._workers)
+        ]  # fmt: skip
+        return EventCount(self._events, rows[self._worker], rows, period)
 
     def count(self, address: str) -> int:
         """Return how many sessions the address has."""
@@ -78,9 +99,39 @@ class ServiceCount:
         return sum([view[place] for place in self._others])
 
 
+class EventCount:
+    """How often clients did one thing in the present period, over all workers."""
+
+    __slots__ = ("_mine", "_period", "_rows", "_view")
+
+    def __init__(self, view: memoryview, mine: int, rows: list[int], period: Callable[[], int]) -> None:
+        self._view = view
+        self._mine = mine
+        self._rows = rows
+        self._period = period
+
+    def add(self, key: str) -> int:
+        """Count one more for this key; return how many there are now."""
+        view, period = self._view, self._period() & _MOST
+        for place in _places(key, _EVENT_PLACES):
+            value = view[self._mine + place]
+            count = value & _MOST if value >> 16 == period else 0
+            view[self._mine + place] = period << 16 | min(count + 1, _MOST)
+        return self.count(key)
+
+    def count(self, key: str) -> int:
+        """Return how many there are of this key."""
+        view, period = self._view, self._period() & _MOST
+        found = []
+        for place in _places(key, _EVENT_PLACES):
+            values = [view[row + place] for row in self._rows]
+            found.append(sum(value & _MOST for value in values if value >> 16 == period))
+        return min(found)
+
+
 def size_of(workers: int) -> int:
     """Return the bytes of the table for so many workers."""
-    return workers * _ROW * _WIDTH
+    return workers * (_ROW * _WIDTH + _KINDS * _EVENT_PLACES * _EVENT_WIDTH)
 
 
 def make_table(workers: int) -> int:
@@ -90,9 +141,9 @@ def make_table(workers: int) -> int:
     return fd
 
 
-def _places(address: str) -> tuple[int, int]:
+def _places(address: str, places: int = _PLACES) -> tuple[int, int]:
     # Two parts of one CRC: a second CRC over the same bytes would be the first one's linear image,
     # and addresses that share one place would share both.
     value = crc32(address.encode("utf-8", "surrogateescape"))
-    half = _PLACES // 2
+    half = places // 2
     return value % half, half + (value >> 16) % half

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from postroad.model.message import Recipient
 from postroad.model.reply import Reply
-from postroad.proto import chunks, ehlo, parameters, path, xtext
+from postroad.proto import authentication, chunks, ehlo, parameters, path, starttls, xtext
 from postroad.proto.hooks import Notice
 from postroad.proto.hostname import valid_hostname, valid_literal
 from postroad.proto.machine import State, Verb
@@ -23,13 +23,10 @@ OK = b"250 2.0.0 Ok\r\n"
 _MAIL_OK = b"250 2.1.0 Ok\r\n"
 _RCPT_OK = b"250 2.1.5 Ok\r\n"
 _GO_AHEAD = b"354 End data with <CR><LF>.<CR><LF>\r\n"
-_HELO_FIRST = Reply(503, "5.5.1", "Error: send HELO/EHLO first")
 _TOO_MANY = Reply(452, "4.5.3", "Error: too many recipients")
 _BAD_SENDER = Reply(501, "5.1.7", "Bad sender address syntax")
 _BAD_RECIPIENT = Reply(501, "5.1.3", "Bad recipient address syntax")
 _TOO_LARGE = Reply(552, "5.3.4", "Message size exceeds fixed limit")
-_NO_STARTTLS = Reply(502, "5.5.1", "Error: command not implemented")
-_NO_AUTH = Reply(503, "5.5.1", "Error: authentication not enabled")
 _UNTRUSTED = Reply(550, "5.7.0", "Error: insufficient authorization")
 _NEUTERED = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -74,19 +71,13 @@ def helo_said(server: ServerSession, said: str, *, harmless: bool = False) -> No
                 size_limit=options.size_limit,
                 smtputf8=options.smtputf8,
                 vrfy=options.vrfy,
-                starttls=options.starttls,
+                starttls=options.starttls and session.tls_facts is None,
+                auth=server.hooks.mechanisms() if options.auth and not server.auth_hidden else "",
+                twice=options.auth_twice,
             )
         )
 
     server.ask(server.hooks.helo(), answered)
-
-
-def helo_missing(server: ServerSession) -> bool:
-    """Refuse a command that came before HELO, where that is demanded."""
-    if server.options.helo_required and not server.session.helo:
-        server.refuse(_HELO_FIRST)
-        return True
-    return False
 
 
 # -- the envelope
@@ -111,7 +102,7 @@ def _address(server: ServerSession, word: Word, *, strict: bool, smtputf8: bool)
 
 
 def _mail(server: ServerSession, found: Sequence[Word]) -> None:
-    if helo_missing(server):
+    if server.helo_missing():
         return
     if len(found) < 3 or found[1].lower() != "from:":
         server.refuse(Reply(501, "5.5.4", "Syntax: MAIL FROM:<address>"))
@@ -142,6 +133,8 @@ def mail_read(server: ServerSession, address: str, options: Sequence[str]) -> No
             server.reset()
             server.refuse(refusal)
             return
+        if transaction.auth:
+            server.session.sasl_sender = _CONTROLS.sub("?", transaction.auth)
     transaction.sender = address
     limit = server.options.size_limit
     if limit and transaction.size > limit:
@@ -317,18 +310,6 @@ def _etrn(server: ServerSession, found: Sequence[Word]) -> None:
     server.ask(server.hooks.etrn(domain), answered)
 
 
-def _starttls(server: ServerSession, found: Sequence[Word]) -> None:
-    if len(found) > 1:
-        server.refuse(Reply(501, "5.5.4", "Syntax: STARTTLS"))
-        return
-    server.ask(server.hooks.starttls(), lambda reply: server.refuse(reply or _NO_STARTTLS))
-
-
-def _auth(server: ServerSession, found: Sequence[Word]) -> None:
-    if not helo_missing(server):
-        server.ask(server.hooks.auth(list(found[1:])), lambda reply: server.refuse(reply or _NO_AUTH))
-
-
 def _proxied(server: ServerSession, found: Sequence[Word]) -> None:
     """XCLIENT and XFORWARD: no client is authorized to them."""
     if len(found) < 2:
@@ -343,8 +324,8 @@ HANDLERS: dict[str, tuple[Verb, Handler]] = {
     "EHLO": (Verb.EHLO, _helo),
     "XCLIENT": (Verb.XCLIENT, _proxied),
     "XFORWARD": (Verb.XFORWARD, _proxied),
-    "STARTTLS": (Verb.STARTTLS, _starttls),
-    "AUTH": (Verb.AUTH, _auth),
+    "STARTTLS": (Verb.STARTTLS, starttls.begin),
+    "AUTH": (Verb.AUTH, authentication.begin),
     "MAIL": (Verb.MAIL, _mail),
     "RCPT": (Verb.RCPT, _rcpt),
     "DATA": (Verb.DATA, _data),

@@ -23,8 +23,11 @@ def discards(words: Collection[str]) -> frozenset[str]:
 
 
 @lru_cache(64)  # a service has few answers, and gives one in each session
-def announce(hostname: str, without: frozenset[str], *, size_limit: int, smtputf8: bool, vrfy: bool, starttls: bool = False, auth: str = "") -> bytes:  # fmt: skip  # noqa: E501
-    """Return the reply to EHLO, keywords in Postfix's order.  ``auth`` lists mechanisms."""
+def announce(hostname: str, without: frozenset[str], *, size_limit: int, smtputf8: bool, vrfy: bool, starttls: bool = False, auth: str = "", twice: bool = False) -> bytes:  # fmt: skip  # noqa: E501
+    """Return the reply to EHLO, keywords in Postfix's order.
+
+    ``auth`` lists mechanisms; ``twice`` says it in the way of clients from before RFC 2554 as well.
+    """
     keywords = {
         "pipelining": "PIPELINING",  # RFC 2920
         "size": f"SIZE {size_limit}" if size_limit else "SIZE",  # RFC 1870
@@ -38,5 +41,7 @@ def announce(hostname: str, without: frozenset[str], *, size_limit: int, smtputf
         "smtputf8": "SMTPUTF8" if smtputf8 else "",  # RFC 6531
         "chunking": "CHUNKING",  # RFC 3030
     }
+    if auth and twice:
+        keywords["auth"] += f"\r\n250-AUTH={auth}"
     lines = [hostname, *(text for name, text in keywords.items() if text and name not in without)]
     return "".join([*(f"250-{line}\r\n" for line in lines[:-1]), f"250 {lines[-1]}\r\n"]).encode()

@@ -36,6 +36,7 @@ class Notice(Enum):
     BARE_LF = auto()  # a line that ends with LF alone
     DISCARDED_KEYWORDS = auto()
     TOO_MANY_ERRORS = auto()
+    AUTH_ABORTED = auto()  # the mechanism
 
 
 class Hooks(Protocol):
@@ -86,11 +87,30 @@ class Hooks(Protocol):
         ...
 
     def starttls(self) -> Answer:
-        """STARTTLS; the reply 220 starts it.  None: not offered."""
+        """STARTTLS where it is offered; None starts it, and the driver shakes hands then."""
         ...
 
-    def auth(self, words: list[str]) -> Answer:
-        """AUTH; the reply, None when it is not offered."""
+    def mechanisms(self) -> str:
+        """Return the mechanisms that AUTH may name now, parted by spaces; "" when there is no AUTH."""
+        ...
+
+    def auth(self, mechanism: str, response: bytes | None) -> Answer:
+        """AUTH with one of the ``mechanisms``; the answer is the reply.
+
+        334 goes on, its text is the challenge in base64; 235 means that ``session.sasl_method`` is set.
+        """
+        ...
+
+    def auth_response(self, response: bytes) -> Answer:
+        """Answer the client's response to the last challenge, as ``auth`` does."""
+        ...
+
+    def auth_failed(self, mechanism: str, reason: str) -> None:
+        """Tell the log that the client cannot be understood; the exchange, if there is one, is over."""
+        ...
+
+    def auth_cancel(self) -> None:
+        """The exchange under way is over: the client gave up, or is gone."""
         ...
 
     def is_noop(self, word: str) -> bool:

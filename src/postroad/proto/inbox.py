@@ -13,10 +13,10 @@ class Inbox:
     beginning then, and ``endless`` when the rest does not come to an end.
     """
 
-    __slots__ = ("_at", "_buffer", "_limit", "_line", "_skipped", "bare", "empty", "endless", "long")
+    __slots__ = ("_at", "_buffer", "_line", "_skipped", "bare", "empty", "endless", "limit", "long")
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._buffer = b""
         self._at = 0  # what stands before it was taken
         self._line = b""  # the beginning of a line that is too long
@@ -61,7 +61,7 @@ class Inbox:
         """Return the next line without its end, None while it is not complete."""
         if self._line:
             return self._skip()
-        buffer, at, limit = self._buffer, self._at, self._limit
+        buffer, at, limit = self._buffer, self._at, self.limit
         end = buffer.find(b"\n", at)
         if 0 <= end <= at + limit:
             self._at = end + 1

@@ -23,6 +23,7 @@ class State(IntEnum):
     STRAY = 6  # a chunk was refused outside a transaction
     DENIED = 7  # the client was refused at connect: only QUIT
     CLOSED = 8
+    PLAIN = 9  # TLS is demanded, and there is none yet
 
 
 class Verb(IntEnum):
@@ -52,12 +53,14 @@ S, V = State, Verb
 #: By verb: whether the junk limit counts it.  Then the verbs that must be the last of a pipelined group
 #: (RFC 2920 3.1).
 JUNK = tuple(verb in {V.HELO, V.EHLO, V.RSET, V.NOOP, V.VRFY, V.ETRN} for verb in Verb)
-LAST_OF_GROUP = frozenset({V.HELO, V.EHLO, V.XCLIENT, V.DATA, V.NOOP, V.VRFY})
+# RFC 3207 4: what came behind STARTTLS before the handshake is nobody's word.
+LAST_OF_GROUP = frozenset({V.HELO, V.EHLO, V.XCLIENT, V.STARTTLS, V.DATA, V.NOOP, V.VRFY})
 
 _ANYWHERE: dict[Verb, State | None] = {
     V.HELO: S.IDLE, V.EHLO: S.IDLE, V.RSET: S.IDLE, V.NOOP: None, V.VRFY: None, V.QUIT: S.CLOSED,
+    V.STARTTLS: S.IDLE,
 }  # fmt: skip
-_OUTSIDE: dict[Verb, State | None] = {V.ETRN: None, V.STARTTLS: S.IDLE, V.AUTH: None, **_ANYWHERE}
+_OUTSIDE: dict[Verb, State | None] = {V.ETRN: None, V.AUTH: None, **_ANYWHERE}
 
 #: Where an accepted command leads; None: the machine stays.  RFC 5321 4.1.4, RFC 3030 2.
 ACCEPTED: dict[State, dict[Verb, State | None]] = {
@@ -70,6 +73,7 @@ ACCEPTED: dict[State, dict[Verb, State | None]] = {
     S.STRAY: dict(_OUTSIDE),
     S.DENIED: {V.QUIT: S.CLOSED},
     S.CLOSED: {},
+    S.PLAIN: {V.HELO: None, V.EHLO: None, V.NOOP: None, V.STARTTLS: S.IDLE, V.QUIT: S.CLOSED},
 }
 
 _NESTED = Reply(503, "5.5.1", "Error: nested MAIL command")
@@ -80,8 +84,11 @@ NEED_RCPT = Reply(503, "5.5.1", "Error: need RCPT command")
 NO_RECIPIENTS = Reply(554, "5.5.1", "Error: no valid recipients")
 _DATA_AFTER_BDAT = Reply(503, "5.5.1", "Error: DATA after BDAT")
 _ETRN_IN_MAIL = Reply(503, "", "Error: MAIL transaction in progress")
-_IN_MAIL = Reply(503, "5.5.1", "Error: MAIL transaction in progress")
-_INSIDE = (S.MAIL, S.RCPT, S.CHUNKS, S.SPOILED)
+IN_MAIL = Reply(503, "5.5.1", "Error: MAIL transaction in progress")
+# RFC 3207 4
+_TLS_FIRST = Reply(530, "5.7.0", "Must issue a STARTTLS command first")
+#: The states of a mail transaction.
+INSIDE = (S.MAIL, S.RCPT, S.CHUNKS, S.SPOILED)
 
 #: The answers to commands that come at the wrong time.  BDAT has none here, because the octets of
 #: its chunk must be read past before it is answered: see ``chunks``.
@@ -95,9 +102,14 @@ OUT_OF_ORDER: dict[State, dict[Verb, Reply]] = {
     S.STRAY: {V.MAIL: _MAIL_AFTER_BDAT, V.RCPT: _NEED_MAIL, V.DATA: _DATA_AFTER_BDAT},
     S.DENIED: {},
     S.CLOSED: {},
+    S.PLAIN: {
+        verb: _TLS_FIRST
+        for verb in Verb
+        if verb not in {V.HELO, V.EHLO, V.XCLIENT, V.STARTTLS, V.NOOP, V.QUIT, V.UNKNOWN, V.END}
+    },
 }
-for _state in _INSIDE:
-    OUT_OF_ORDER[_state] |= {V.ETRN: _ETRN_IN_MAIL, V.XCLIENT: _IN_MAIL, V.XFORWARD: _IN_MAIL}
+for _state in INSIDE:
+    OUT_OF_ORDER[_state] |= {V.ETRN: _ETRN_IN_MAIL, V.XCLIENT: IN_MAIL, V.XFORWARD: IN_MAIL}
 
 #: The same by number, as each command looks it up: the next state, and the refusal; None where there is none.
 NEXT = tuple(tuple(ACCEPTED[state].get(verb) for verb in Verb) for state in State)

@@ -20,7 +20,8 @@ class ServerOptions:
     """Sizes are bytes; a limit of 0 is none where Postfix has it so.
 
     ``footer`` has each refusal shown to the hook that may add to it; ``local`` leaves out what guards
-    against strangers: the session is one of sendmail(1).
+    against strangers: the session is one of sendmail(1).  ``tls_required``: nothing is done for a client
+    before STARTTLS.  ``auth_twice`` offers AUTH a second time, in the form of before its standard.
     """
 
     hostname: str = "localhost.localdomain"
@@ -47,6 +48,10 @@ class ServerOptions:
     noop_words: bool = False
     forbidden_words: bool = False
     starttls: bool = False
+    tls_required: bool = False
+    auth: bool = False
+    auth_twice: bool = False
+    response_limit: int = 12288
     soft_bounce: bool = False
     local: bool = False
     footer: bool = False

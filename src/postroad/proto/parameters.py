@@ -14,6 +14,7 @@ _LARGEST = (1 << 63) - 1
 _BAD_SIZE = Reply(501, "5.5.4", "Bad message size syntax")
 _SIZE_OVERFLOW = Reply(552, "5.3.4", "Message size exceeds file system imposed limit")
 _NO_DSN = Reply(501, "5.7.1", "DSN support is disabled")
+_TWO_SENDERS = Reply(503, "5.5.4", "Error: multiple AUTH= options")
 _BAD_RET = Reply(501, "5.5.4", "Bad RET parameter syntax")
 _BAD_ENVID = Reply(501, "5.5.4", "Bad ENVID parameter syntax")
 _BAD_NOTIFY = Reply(501, "5.5.4", "Error: Bad NOTIFY parameter syntax")
@@ -37,8 +38,9 @@ def read_mail(words: Sequence[str], transaction: Transaction, discards: Collecti
             transaction.eight_bit = value.upper() == "8BITMIME"
         elif name == "SMTPUTF8" and not equals and smtputf8:  # RFC 6531 3.4
             transaction.smtputf8 = True
-        elif name == "AUTH" and equals:  # RFC 4954 5: taken by servers without AUTH as well
-            transaction.auth = ""
+        elif name == "AUTH" and equals:  # RFC 4954 5: taken from clients that have not logged in as well
+            refusal = _TWO_SENDERS if transaction.auth else None
+            transaction.auth = "" if value == "<>" else value
         elif name in ("RET", "ENVID") and equals:
             refusal = _NO_DSN if "dsn" in discards else _read_dsn(name, value, transaction)
         else:

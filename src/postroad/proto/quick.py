@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from postroad.proto import commands
 from postroad.proto.hostname import valid_hostname
 from postroad.proto.machine import Verb
+from postroad.proto.options import ServerOptions
 from postroad.proto.words import Word
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ _WORDS = {
 _HELO, _EHLO, _MAIL, _RCPT = Verb.HELO, Verb.EHLO, Verb.MAIL, Verb.RCPT
 
 
+def limit(options: ServerOptions) -> int:
+    """Return how long a line may be that ``quick`` looks at; it knows nothing of smtpd_noop_commands."""
+    return 0 if options.noop_words else min(LIMIT, options.line_limit)
+
+
 def quick(server: ServerSession, line: bytes) -> bool:
     """Deal with a well-formed command; False when the general way must look at the line.
 
@@ -46,7 +52,7 @@ def quick(server: ServerSession, line: bytes) -> bool:
         server.counts[_MAIL] += 1
         server.verb = _MAIL
         server.where = "MAIL"
-        if not commands.helo_missing(server) and server.in_step(_MAIL):
+        if server.in_step(_MAIL) and not server.helo_missing():
             commands.mail_read(server, address.decode() if address else "", options)
     else:
         server.counts[_RCPT] += 1

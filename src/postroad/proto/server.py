@@ -14,17 +14,17 @@ from collections.abc import Callable
 
 from postroad.model.reply import Reply
 from postroad.model.session import Session, Transaction
-from postroad.proto import chunks, commands, incoming, quick, words
+from postroad.proto import chunks, incoming, line, quick
 from postroad.proto.content import ContentReader
 from postroad.proto.hooks import PENDING, Answer, Hooks, Notice
 from postroad.proto.inbox import Inbox
 from postroad.proto.machine import JUNK, LAST_OF_GROUP, NEXT, REFUSAL, State, Verb
-from postroad.proto.options import BareNewline, ServerOptions
+from postroad.proto.options import ServerOptions
 
 _HANG_UP = (421, 521)
 _CONTENT = State.CONTENT
+_HELO_FIRST = Reply(503, "5.5.1", "Error: send HELO/EHLO first")
 _NO_COUNTS = [0] * len(Verb)
-_HOSTILE = b"221 2.7.0 Error: I can break rules, too. Goodbye.\r\n"
 
 
 class ServerSession:
@@ -32,22 +32,24 @@ class ServerSession:
 
     __slots__ = (
         "_held", "_later", "_then",
-        "accepted", "bare", "chunk", "closed", "counts", "denied", "discards", "errors", "hooks",
-        "improper", "inbox", "junk", "opened", "options", "out", "overshoot", "quick", "reader", "refusal",
-        "session", "size", "sleeping", "state", "verb", "waiting", "where",
+        "accepted", "auth_hidden", "bare", "chunk", "closed", "counts", "denied", "discards", "errors",
+        "hooks", "improper", "inbox", "junk", "mechanism", "opened", "options", "out", "overshoot", "quick",
+        "reader", "refusal", "session", "size", "sleeping", "state", "upgrading", "verb", "waiting", "where",
     )  # fmt: skip
 
     def __init__(self, options: ServerOptions, session: Session, hooks: Hooks) -> None:
         self.options = options
         self.session = session
         self.hooks = hooks
-        self.state = State.IDLE
+        self.state = State.PLAIN if options.tls_required else State.IDLE
         self.verb = Verb.UNKNOWN
         #: The replies to send, in order.
         self.out: list[bytes] = []
         #: An answer is outstanding; so it is until ``start``.
         self.waiting = True
         self.sleeping = False
+        #: The client was told to start TLS: the driver shakes hands, then calls ``answer(None)``.
+        self.upgrading = False
         #: The dialogue is over; the connection ends once ``out`` is written.
         self.closed = False
         self.denied = False
@@ -55,6 +57,8 @@ class ServerSession:
         self.where = "CONNECT"
         self.discards: frozenset[str] = frozenset()
         self.bare = options.bare_newline
+        self.auth_hidden = False  # the reply to EHLO does not offer AUTH
+        self.mechanism = ""  # of the authentication under way
         self.improper = False  # the client sent what it should not have sent yet
         self.errors = 0
         self.junk = 0
@@ -69,8 +73,7 @@ class ServerSession:
         self.chunk: chunks.Chunk | None = None
         # input and output that wait
         self.inbox = Inbox(options.line_limit)
-        #: Bytes of a line for ``quick``, which knows nothing of smtpd_noop_commands.
-        self.quick = 0 if options.noop_words else min(quick.LIMIT, options.line_limit)
+        self.quick = quick.limit(options)  # bytes of a line that ``quick`` may look at
         self._later: list[bytes] = []
         self._held: list[bytes] = []
         self._then: Callable[[Reply | None], None] | None = None
@@ -82,7 +85,7 @@ class ServerSession:
         self.waiting = False
         self._unpack()
         if len(self.inbox) and not self.options.local:
-            self._note_improper()
+            self.note_improper()
             if self.options.forbid_pipelining:
                 self.out_of_step()
                 return
@@ -156,12 +159,15 @@ class ServerSession:
     def close(self) -> None:
         """End the dialogue; nothing more is read or asked."""
         self.closed = True
-        self.waiting = self.sleeping = False
+        self.waiting = self.sleeping = self.upgrading = False
         self.inbox.clear()
         self._later.clear()
         self._then = None
         self.state = State.CLOSED
         self.reader = self.chunk = None
+        if self.mechanism:
+            self.mechanism = ""
+            self.hooks.auth_cancel()
         if self.opened:  # a transaction at its commit is not opened any more, and is left alone
             self.opened = False
             self.hooks.discard()
@@ -207,7 +213,7 @@ class ServerSession:
             self.state = target
         self.accepted[verb] += 1
         if JUNK[verb]:
-            self._count_junk()
+            self.count_junk()
 
     def refuse(self, reply: Reply, *, error: bool = True) -> None:
         """The command was refused: reply, count, stay."""
@@ -217,9 +223,10 @@ class ServerSession:
         else:
             self.accepted[self.verb] += 1
         if JUNK[self.verb]:
-            self._count_junk()
+            self.count_junk()
 
-    def _count_junk(self) -> None:
+    def count_junk(self) -> None:
+        """Count a command that does nothing: too many are errors."""
         if self.junk > self.options.junk_limit:
             self.errors += 1
         self.junk += 1
@@ -242,10 +249,28 @@ class ServerSession:
     def reset(self) -> None:
         """Begin with an empty transaction."""
         self.session.transaction = Transaction()
+        self.session.sasl_sender = ""
         self.size = 0
         self.overshoot = 0
         self.reader = None
         self.refusal = None
+
+    def helo_missing(self) -> bool:
+        """Refuse a command that came before HELO, where that is demanded."""
+        if self.options.helo_required and not self.session.helo:
+            self.refuse(_HELO_FIRST)
+            return True
+        return False
+
+    def expect_response(self) -> None:
+        """The next line is a response, not a command, and may be as long as those are."""
+        self.quick = 0
+        self.inbox.limit = self.options.response_limit
+
+    def expect_command(self) -> None:
+        """The next line is a command again."""
+        self.quick = quick.limit(self.options)
+        self.inbox.limit = self.options.line_limit
 
     def out_of_step(self) -> None:
         """The client did not wait for its turn."""
@@ -292,7 +317,7 @@ class ServerSession:
             elif self.errors >= self.options.hard_errors:
                 self.hooks.notice(Notice.TOO_MANY_ERRORS)
                 self.tell(Reply(421, "4.7.0", f"{self.options.hostname} Error: too many errors"))
-            elif not self._line():
+            elif not line.read(self):
                 return
 
     def _chunk(self, chunk: chunks.Chunk) -> bool:
@@ -301,87 +326,13 @@ class ServerSession:
         chunks.feed(self, self.inbox.take(chunk.left))
         return True
 
-    def _line(self) -> bool:
-        """Take one command line from the input, if a whole one is there."""
-        inbox = self.inbox
-        line = inbox.line()
-        if inbox.long:
-            self.hooks.notice(Notice.LONG_LINE, inbox.long.decode("utf-8", "replace"))
-            inbox.long = b""
-        if line is not None:
-            self._command(line)
-        elif inbox.endless:
-            self.tell(Reply(500, "5.5.2", "Error: line too long"))
-            self.finish()
-        return line is not None
-
-    def _command(self, line: bytes) -> None:
-        """Look at one line."""
-        if self.bare is BareNewline.REJECT and self.inbox.bare:
-            refusal = incoming.bare_refusal(self)
-            self.hooks.refused(refusal)
-            self.tell(refusal)
-            self.finish()
-            return
-        if len(line) <= self.quick and quick.quick(self, line):
-            return
-        if b"\0" in line:  # smtpd's strings end there
-            line = line[: line.index(b"\0")]
-        try:
-            text = line.decode("utf-8", "strict" if self.options.smtputf8 else "surrogateescape")
-        except UnicodeDecodeError:
-            self._complain("Error: bad UTF-8 syntax")
-            return
-        found = words.split(text)
-        if not found:
-            self._complain("Error: bad syntax")
-        elif self.options.noop_words and self.hooks.is_noop(found[0]):
-            self.say(commands.OK)
-            self._count_junk()
-        else:
-            self._dispatch(text, found)
-
-    def _complain(self, text: str) -> None:
-        """Answer a line that is no command; it is an error, but not counted as a command."""
-        self.tell(Reply(500, "5.5.2", text))
-        self.errors += 1
-
-    def _dispatch(self, text: str, found: list[words.Word]) -> None:
-        handler = commands.HANDLERS.get(found[0].upper())
-        verb = self.verb = handler[0] if handler is not None else Verb.UNKNOWN
-        if handler is None and not self._known_to_no_one(text, found[0]):
-            return
-        self.counts[verb] += 1
-        if self.state is State.DENIED and verb is not Verb.QUIT:
-            self.tell(Reply(503, "5.7.0", f"Error: access denied for {self.session.client.named_address}"))
-            self.errors += 1
-        elif handler is None:
-            self.refuse(Reply(500, "5.5.2", "Error: command not recognized"))
-        else:
-            self.where = verb.name
-            if self.in_step(verb):
-                handler[1](self, found)
-
-    def _known_to_no_one(self, text: str, word: str) -> bool:
-        """Whether an unknown word is only that; False when the client speaks another protocol."""
-        self.where = "UNKNOWN"
-        name, colon, _ = word.partition(":")
-        header = bool(colon) and all("!" <= char <= "~" for char in name)
-        if header or (self.options.forbidden_words and self.hooks.is_forbidden(word)):
-            self.counts[Verb.UNKNOWN] += 1
-            self.hooks.notice(Notice.FOREIGN, text[:100])
-            self.say(_HOSTILE)
-            self.finish()
-            return False
-        return True
-
     def in_step(self, verb: Verb) -> bool:
         """Whether the command may be looked at: its time has come, and nothing came behind it too early."""
         if not self.inbox.empty and not self.improper and not self.options.local:
             # RFC 2920 3.1: some commands end a group; without EHLO there are no groups.
             grouped = self.session.protocol == "ESMTP" and verb not in LAST_OF_GROUP
             if not grouped:
-                self._note_improper()
+                self.note_improper()
                 if self.options.forbid_pipelining:
                     self.out_of_step()
                     return False
@@ -391,8 +342,9 @@ class ServerSession:
             return False
         return True
 
-    def _note_improper(self) -> None:
-        pending = self.inbox.peek(100)
+    def note_improper(self) -> None:
+        """Tell the log what came before its time."""
+        pending = self.inbox.peek(100) or b"".join(self._later)[:100]
         self.improper = True
         self.session.memory["improper_pipelining"] = True
         self.hooks.notice(Notice.PIPELINING, pending.decode("latin-1").encode("unicode_escape").decode())

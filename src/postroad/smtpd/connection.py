@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import pwd
-import socket
-import struct
 from math import inf
 from typing import TYPE_CHECKING, cast
 
 from postroad.base.tasks import start
-from postroad.model.client import Client
 from postroad.model.reply import Reply
 from postroad.model.session import Session
 from postroad.proto.machine import State
 from postroad.proto.options import BareNewline
 from postroad.proto.server import ServerSession
 from postroad.smtpd import events
+from postroad.smtpd.client import local_client, remote_client
+from postroad.smtpd.encryption import Encryption
 from postroad.smtpd.hooks import SessionHooks
 from postroad.smtpd.transcript import counts_text
 
 if TYPE_CHECKING:
+    from postroad.net.tls.server import ServerTls
     from postroad.smtpd.service import SmtpdService
 
 #: Bytes that may wait for the client to read them before nothing more is read from it.
@@ -28,7 +27,6 @@ _WRITE_LIMIT = 1 << 16
 #: Seconds that a client has for reading the last reply.
 _FAREWELL = 10.0
 _LOST = "lost connection"
-_PEER_CREDENTIALS = struct.Struct("3i")
 
 
 class Connection(asyncio.Protocol):
@@ -39,7 +37,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_begun", "_blocked", "_draining", "_ended", "_entered", "_eof", "_hooks", "_known", "_loop",
-        "_paused", "_service", "_transport", "deadline", "machine", "session",
+        "_paused", "_refusal", "_service", "_tls", "_transport", "deadline", "machine", "session",
     )  # fmt: skip
 
     def __init__(self, service: SmtpdService) -> None:
@@ -55,6 +53,8 @@ class Connection(asyncio.Protocol):
         self._eof = False
         self._draining = False
         self._ended = False  # the log has its "disconnect from"
+        self._tls: Encryption | None = None  # from STARTTLS on, or from the beginning
+        self._refusal: Reply | None = None  # of a client whose session begins with TLS
 
     # -- asyncio's calls
 
@@ -64,19 +64,38 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(_WRITE_LIMIT)
         service = self._service
-        self.session = Session(_local_client(transport) if service.local else _remote_client(transport))
+        self.session = Session(local_client(transport) if service.local else remote_client(transport))
         self._hooks = SessionHooks(service, self.session, self)
         self.machine = ServerSession(service.options, self.session, self._hooks)
+        if service.security.wrapper and not service.local:
+            self._tls = Encryption(self, service, transport)
         if service.enter(self):
             self.begin()
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
-        if self._service.whole_requests:
+        if self._tls is not None:
+            self._decrypt(self._tls, data)
+        elif self._service.whole_requests:
             self._take_in_time(data)
         else:
             self.machine.feed(data)
             self._step()
+
+    def _decrypt(self, tls: Encryption, data: bytes) -> None:
+        """Take bytes of a session under TLS."""
+        plain = tls.receive(data)
+        if plain and not self.machine.closed:
+            if tls.parting is not None:
+                self.machine.end(tls.parting)
+                self._step()
+            elif self._service.whole_requests:
+                self._take_in_time(plain)
+            else:
+                self.machine.feed(plain)
+                self._step()
+        if tls.closed and not self._eof and not self.eof_received() and self._transport is not None:
+            self._transport.close()
 
     def _take_in_time(self, data: bytes) -> None:
         """Take bytes where a deadline is that of a whole request: part of a command does not move it."""
@@ -92,7 +111,8 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends no more; what it sent is still answered."""
         self._eof = True
-        if self.machine.busy and not self.machine.closed:
+        shaking = self._tls is not None and self._tls.handshaking
+        if self.machine.busy and not self.machine.closed and not shaking:
             return True
         self._finish(_LOST)
         self.machine.close()
@@ -118,11 +138,19 @@ class Connection(asyncio.Protocol):
         self._service.wheel.leave(self)
         self._service.leave(self, self._entered)
         self._entered = ""
+        # OpenSSL's memory must not wait for the collector, which finds this connection's cycles one day.
+        self._tls = self.session.channel_binding = None
 
     def expired(self) -> None:
         """The deadline is over: for the client, or for the last reply to it."""
         machine, transport = self.machine, self._transport
         if transport is None:
+            return
+        if self._tls is not None and self._tls.handshaking:
+            self._tls.failed("Connection timed out")
+            self._finish(_LOST)
+            machine.close()
+            transport.abort()
             return
         self._finish("timeout")
         if machine.closed or self._blocked:
@@ -155,6 +183,8 @@ class Connection(asyncio.Protocol):
             if refusal is not None:
                 return refusal
         machine.discards = await service.discards_of(client)
+        if service.options.auth:
+            machine.auth_hidden = await service.auth_hidden_from(client)
         if await service.bare_newline_allowed(client):
             machine.bare = BareNewline.ALLOW
         return None
@@ -179,11 +209,84 @@ class Connection(asyncio.Protocol):
         if error is not None:
             self._service.log.emit(events.FAILED, self.session.client.named_address, "CONNECT", repr(error))
             refusal = Reply(421, "4.3.0", f"{self._service.options.hostname} Server local data error")
+        if self._tls is None:
+            self._greet(refusal)
+        else:
+            self._refusal = refusal
+            self._wrap(self._tls)
+
+    def _greet(self, refusal: Reply | None) -> None:
         if refusal is not None:
             self.machine.end(refusal)
         else:
             self.machine.start()
         self._step()
+
+    # -- TLS
+
+    def _wrap(self, tls: Encryption) -> None:
+        """Begin with TLS, before the first word."""
+        service = self._service
+        if service.tls is None or not service.tls.ready:
+            service.log.emit(events.NO_WRAPPER, self.session.client.named_address, service.name)
+            self._drop()
+            return
+        transport = self._transport
+        assert transport is not None  # _prepared has looked
+        self._shake_hands(tls, service.tls)
+        transport.resume_reading()
+        early = tls.take_early()
+        if early:
+            self._decrypt(tls, early)
+
+    def _upgrade(self) -> None:
+        """The client was told to go ahead: what it sends from now on is TLS."""
+        transport, tls = self._transport, self._service.tls
+        if transport is None or tls is None:  # the latter cannot be: the hook has looked
+            self._drop()
+            return
+        self._tls = Encryption(self, self._service, transport)
+        self._shake_hands(self._tls, tls)
+
+    def _shake_hands(self, encryption: Encryption, tls: ServerTls) -> None:
+        self._transport = encryption.begin(tls)
+        self.deadline = self._loop.time() + self._service.security.timeout
+
+    def secured(self, refusal: Reply | None) -> None:
+        """The session is encrypted, and its client may go on or not."""
+        tls, machine = self._tls, self.machine
+        if self._transport is None or tls is None or machine.closed:
+            return
+        if not machine.upgrading:
+            self._greet(refusal or self._refusal)
+            return
+        if refusal is None:
+            machine.answer(None)
+        elif machine.backlog:
+            machine.end(refusal)
+        else:  # said at once, it might never be read: the client's next command would meet a closed socket
+            tls.parting = refusal
+            machine.answer(None)
+        self._step()
+
+    def lost(self) -> None:
+        """TLS is broken: no word of the client's can be trusted any more, and none reaches it."""
+        self._finish(_LOST)
+        self.machine.close()
+        self.deadline = self._loop.time() + _FAREWELL  # for the alert
+        if self._transport is not None:
+            self._transport.close()
+
+    def _drop(self) -> None:
+        """End a session in which nothing can be said."""
+        if self._tls is not None:
+            self._tls.handshaking = False
+        self._finish("")
+        self.machine.close()
+        if self._transport is not None:
+            self._transport.abort()
+
+    # -- answers
 
     def answer(self, reply: Reply | None) -> None:
         """Hand an answer to the machine that had to wait for it."""
@@ -199,7 +302,7 @@ class Connection(asyncio.Protocol):
         machine, transport = self.machine, self._transport
         if transport is None:
             return
-        if self._draining and not machine.busy and machine.state is State.IDLE:
+        if self._draining and not machine.busy and machine.state in (State.IDLE, State.PLAIN):
             machine.end(self._service.farewell)
         out = machine.out
         if out:
@@ -214,6 +317,10 @@ class Connection(asyncio.Protocol):
             self._finish("")
             transport.close()
         elif machine.waiting:
+            if machine.upgrading:
+                if self._tls is None:
+                    self._upgrade()
+                return
             self.deadline = inf
             self._regulate()
         elif self._eof:
@@ -245,6 +352,8 @@ class Connection(asyncio.Protocol):
     def drain(self) -> None:
         """End the session as soon as it is not inside a transaction."""
         self._draining = True
+        if self._tls is not None and self._tls.handshaking and self._begun:
+            return  # it ends when hands are shaken, or at its deadline
         if self._begun:
             self._step()
         else:
@@ -253,7 +362,9 @@ class Connection(asyncio.Protocol):
     def cut(self) -> None:
         """End the session now; what the client does not read at once it does not get."""
         transport = self._transport
-        if transport is not None:
+        if self._tls is not None and self._tls.handshaking:  # no word can be said
+            self._drop()
+        elif transport is not None:
             self.machine.end(self._service.farewell)
             self._step()
             if transport.get_write_buffer_size():
@@ -264,6 +375,8 @@ class Connection(asyncio.Protocol):
         if self._ended:
             return
         self._ended = True
+        if self._tls is not None and self._known:
+            self._tls.failed("lost connection")
         machine, log, client = self.machine, self._service.log, self.session.client.named_address
         where = machine.where
         reason = self._hooks.reason or reason
@@ -275,27 +388,3 @@ class Connection(asyncio.Protocol):
         elif reason and (reason != _LOST or where != "END-OF-MESSAGE"):
             log.emit(events.ENDED, reason, where, client)
         log.emit(events.DISCONNECT, client, counts_text(machine.accepted, machine.counts))
-
-
-def _remote_client(transport: asyncio.Transport) -> Client:
-    peer = transport.get_extra_info("peername") or ("unknown", 0)
-    own = transport.get_extra_info("sockname") or ("", 0)
-    return Client(_plain(peer[0]), peer[1], server_address=_plain(own[0]), server_port=own[1])
-
-
-def _plain(address: str) -> str:
-    """An IPv4 address that came by an IPv6 socket is an IPv4 address; a zone is none of ours."""
-    return address.removeprefix("::ffff:").partition("%")[0] if ":" in address else address
-
-
-def _local_client(transport: asyncio.Transport) -> Client:
-    """The user at the other end of a UNIX socket, as the kernel has it."""
-    raw = transport.get_extra_info("socket").getsockopt(
-        socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size
-    )
-    uid = _PEER_CREDENTIALS.unpack(raw)[1]
-    try:
-        login = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        login = str(uid)
-    return Client("127.0.0.1", name="localhost", name_code=2, trusted=True, local_uid=uid, login=login)

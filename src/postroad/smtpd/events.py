@@ -66,6 +66,60 @@ DISCARDING = Event(
     _PROGRAM, "discarding EHLO keywords: %s", "The reply to EHLO leaves out what the operator takes away."
 )
 
+AUTH_FAILED = Event(
+    _PROGRAM,
+    "warning: %s: SASL %s authentication failed: %s, sasl_username=%s",
+    "A client could not say who it is; the name is the one that it gave.",
+    urgent=True,
+)
+AUTH_ABORTED = Event(
+    _PROGRAM, "warning: %s: SASL %s authentication aborted", "A client gave up to authenticate itself."
+)
+TOO_MANY_AUTHS = Event(
+    _PROGRAM,
+    "warning: AUTH command rate limit exceeded: %s from %s for service %s",
+    "A client sends more AUTH commands than smtpd_client_auth_rate_limit.",
+    urgent=True,
+)
+TLS_BEGINS = Event(_PROGRAM, "setting up TLS connection from %s", "A client begins to shake hands.")
+TLS_ESTABLISHED = Event(
+    _PROGRAM,
+    "%s TLS connection established from %s: %s",
+    "A session is encrypted now; how, and whether the client's certificate is trusted.",
+)
+TLS_FAILED = Event(_PROGRAM, "SSL_accept error from %s: %s", "A client did not come to terms with us.")
+TLS_PROBLEM = Event(
+    _PROGRAM, "warning: TLS library problem: %s", "What OpenSSL says of a session that broke.", urgent=True
+)
+TLS_ABORTED = Event(
+    _PROGRAM, "NOQUEUE: abort: TLS from %s: %s", "A client has not the certificate that is demanded."
+)
+TLS_REFUSED = Event(
+    _PROGRAM,
+    "warning: Refusing STARTTLS request from %s for service %s",
+    "A client has begun more TLS sessions than smtpd_client_new_tls_session_rate_limit.",
+    urgent=True,
+)
+TOO_MANY_TLS = Event(
+    _PROGRAM,
+    "warning: New TLS session rate limit exceeded: %s from %s for service %s",
+    "A client begins more TLS sessions than smtpd_client_new_tls_session_rate_limit.",
+    urgent=True,
+)
+TLS_WITHOUT_CERTIFICATE = Event(
+    _PROGRAM,
+    "warning: No server certs available. TLS won't be enabled",
+    "A service offers TLS, and has no certificate: STARTTLS is answered with 454.",
+    urgent=True,
+)
+NO_WRAPPER = Event(
+    _PROGRAM,
+    "warning: Wrapper-mode request dropped from %s for service %s. TLS context initialization failed."
+    " For details see earlier warnings in your logs.",
+    "The service's sessions begin with TLS, and it has no certificate.",
+    urgent=True,
+)
+
 #: What the machine tells, and the values of its line: q queue id, c client, w where, d detail.
 NOTICES: dict[Notice, tuple[Event, str]] = {
     Notice.BAD_ADDRESS: (BAD_ADDRESS, "cwd"),
@@ -77,4 +131,5 @@ NOTICES: dict[Notice, tuple[Event, str]] = {
     Notice.PIPELINING: (PIPELINING, "wcd"),
     Notice.BARE_LF: (BARE_LF, "qc"),
     Notice.DISCARDED_KEYWORDS: (DISCARDING, "d"),
+    Notice.AUTH_ABORTED: (AUTH_ABORTED, "cd"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from postroad.base.errors import LookupUnavailable, StoreUnavailable, TableUnavailable
@@ -14,6 +15,7 @@ from postroad.model.reply import Reply
 from postroad.model.session import Session
 from postroad.proto.hooks import PENDING, Answer, Notice
 from postroad.smtpd import events
+from postroad.smtpd.login import Login
 
 if TYPE_CHECKING:
     from postroad.smtpd.connection import Connection
@@ -22,19 +24,22 @@ if TYPE_CHECKING:
 _LOOKUP_FAILED = Reply(451, "4.3.0", "Temporary lookup failure")
 _FAILED = Reply(451, "4.3.0", "Error: internal error")
 _NO_SPACE = Reply(452, "4.3.1", "Insufficient system storage")
+_NO_TLS = Reply(454, "4.7.0", "TLS not available due to local problem")
+_NOT_NOW = Reply(454, "4.7.0", "Temporary authentication failure: internal error")
 _ABSENT = (TableUnavailable, LookupUnavailable, StoreUnavailable)
 
 
 class SessionHooks:
     """The hooks of one session; implements ``proto.hooks.Hooks``."""
 
-    __slots__ = ("_answer", "_connection", "_late", "_receiver", "_service", "_session", "candidate", "reason")  # fmt: skip  # noqa: E501
+    __slots__ = ("_answer", "_connection", "_late", "_login", "_receiver", "_service", "_session", "candidate", "reason")  # fmt: skip  # noqa: E501
 
     def __init__(self, service: SmtpdService, session: Session, connection: Connection) -> None:
         self._service = service
         self._session = session
         self._connection = connection
         self._receiver: Receiver | None = None
+        self._login = Login(service, session)
         self._late = False  # the machine waits for an answer
         self._answer: Answer = None
         self.candidate = ""  # the recipient that is being looked at
@@ -137,14 +142,59 @@ class SessionHooks:
             return None
         return self._ask(policy.data(self._session))
 
-    def starttls(self) -> Answer:
-        """STARTTLS is not offered."""
-        return None
+    # -- TLS and AUTH
 
-    def auth(self, words: list[str]) -> Answer:
-        """AUTH is not offered."""
-        del words
-        return None
+    def _ask_quietly(self, question: Coroutine[Any, Any, Reply | None], otherwise: Reply) -> Answer:
+        """Put a question that is not the policy's, whose refusals the log has in other words.
+
+        ``otherwise`` is the answer when nobody could look.
+        """
+        self._answer = PENDING
+        start(question, partial(self._answered, otherwise))
+        self._late = self._answer is PENDING
+        return self._answer
+
+    def _answered(self, otherwise: Reply, reply: Reply | None, error: BaseException | None) -> None:
+        if error is not None:
+            self._failure(error)
+            reply = otherwise
+        self._deliver(reply)
+
+    def starttls(self) -> Answer:
+        """STARTTLS: there must be a certificate, and the client must not have done it too often."""
+        service = self._service
+        if service.tls is None or not service.tls.ready:
+            return _NO_TLS
+        return self._ask_quietly(self._starttls(), _NO_TLS) if service.security.new_tls_limit else None
+
+    async def _starttls(self) -> Reply | None:
+        service, client = self._service, self._session.client
+        if await service.is_uncounted(client):
+            return None
+        if service.new_tls.count(service.key_of(client)) <= service.security.new_tls_limit:
+            return None
+        service.log.emit(events.TLS_REFUSED, client.named_address, service.name)
+        return Reply(454, "4.7.0", f"Error: too many new TLS sessions from {client.named_address}")
+
+    def mechanisms(self) -> str:
+        """Return what AUTH may name."""
+        return self._login.mechanisms()
+
+    def auth(self, mechanism: str, response: bytes | None) -> Answer:
+        """AUTH."""
+        return self._ask_quietly(self._login.begin(mechanism, response), _NOT_NOW)
+
+    def auth_response(self, response: bytes) -> Answer:
+        """Answer a response to a challenge."""
+        return self._ask_quietly(self._login.respond(response), _NOT_NOW)
+
+    def auth_failed(self, mechanism: str, reason: str) -> None:
+        """Log that the client cannot be understood."""
+        self._login.failed(mechanism, reason)
+
+    def auth_cancel(self) -> None:
+        """Give the exchange up."""
+        self._login.cancel()
 
     # -- the message
 
@@ -157,7 +207,10 @@ class SessionHooks:
             sender = to_external(session.transaction.sender or "")
             service.log.emit(events.LOCAL, queue_id, session.client.local_uid, sender)
         else:
-            service.log.emit(events.ACCEPTED, queue_id, session.client.named_address)
+            who = session.client.named_address
+            if session.sasl_method or session.sasl_sender:
+                who += _login_text(session)
+            service.log.emit(events.ACCEPTED, queue_id, who)
 
     def content(self, piece: bytes) -> None:
         """Hand a piece of the message on."""
@@ -246,8 +299,18 @@ class SessionHooks:
         if notice is Notice.TOO_MANY_ERRORS:
             self.reason = "too many errors"
         elif notice is Notice.LONG_LINE:
-            service.log.emit(events.LONG_LINE, client, service.options.line_limit, detail)
+            service.log.emit(events.LONG_LINE, client, self._connection.machine.inbox.limit, detail)
         else:
             event, values = events.NOTICES[notice]
             facts = {"q": self.queue_id, "c": client, "w": self._connection.machine.where, "d": detail}
             service.log.emit(event, *(facts[value] for value in values))
+
+
+def _login_text(session: Session) -> str:
+    """Return what the log has of a client that has logged in, or says for whom it sends."""
+    values = (
+        ("sasl_method", session.sasl_method),
+        ("sasl_username", session.sasl_username),
+        ("sasl_sender", session.sasl_sender),
+    )
+    return "".join(f", {name}={value}" for name, value in values if value)

@@ -42,6 +42,36 @@ class LocalCounts:
             self._sessions.pop(address, None)
 
 
+class Events(Protocol):
+    """How often clients did one thing in the present period."""
+
+    def add(self, key: str) -> int:
+        """Count one more; return how many there are now."""
+        ...
+
+    def count(self, key: str) -> int:
+        """Return how many there are."""
+        ...
+
+
+class LocalEvents:
+    """Events of this process alone, for one endless period."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def add(self, key: str) -> int:
+        """Count one more."""
+        number = self._counts[key] = self._counts.get(key, 0) + 1
+        return number
+
+    def count(self, key: str) -> int:
+        """Return how many there are."""
+        return self._counts.get(key, 0)
+
+
 class Waiting(Protocol):
     """A connection that waits for its turn."""
 

@@ -100,7 +100,29 @@ LIMIT_EXCEPTIONS = params.declare(
     "smtpd_client_event_limit_exceptions",
     LIST,
     "${smtpd_client_connection_limit_exceptions:$mynetworks}",
-    "Clients whose sessions are not counted.",
+    "Clients whose sessions, handshakes and logins are not counted.",
+)
+NEW_TLS_RATE = params.declare(
+    "smtpd_client_new_tls_session_rate_limit",
+    INT,
+    "0",
+    "The most TLS sessions, those gone on with apart, that a client may begin in anvil_rate_time_unit; 0 for"
+    " no limit.",
+    low=0,
+)
+AUTH_RATE = params.declare(
+    "smtpd_client_auth_rate_limit",
+    INT,
+    "0",
+    "The most AUTH commands of a client in anvil_rate_time_unit; 0 for no limit.",
+    low=0,
+)
+RATE_TIME_UNIT = params.declare(
+    "anvil_rate_time_unit",
+    TIME,
+    "60s",
+    "The time to which rate limits refer; main.cf's value counts, for all services.",
+    low=1,
 )
 
 # --- time
@@ -123,6 +145,70 @@ MIN_DATA_RATE = params.declare(
     "500",
     "The bytes a second at which content must come while smtpd_per_request_deadline is in force.",
     low=1,
+)
+
+# --- TLS
+TLS_LEVEL = params.declare(
+    "smtpd_tls_security_level",
+    choice("", "none", "may", "encrypt", "fingerprint", "verify", "secure"),
+    "",
+    "Whether TLS is offered (may) or demanded before anything else (encrypt; fingerprint, verify and secure"
+    " mean the same here).  Empty: as smtpd_use_tls and smtpd_enforce_tls say.",
+)
+USE_TLS = params.declare(
+    "smtpd_use_tls", BOOL, "no", "The old way to say smtpd_tls_security_level = may, which overrides it."
+)
+ENFORCE_TLS = params.declare(
+    "smtpd_enforce_tls",
+    BOOL,
+    "no",
+    "The old way to say smtpd_tls_security_level = encrypt, which overrides it.",
+)
+TLS_WRAPPERMODE = params.declare(
+    "smtpd_tls_wrappermode",
+    BOOL,
+    "no",
+    "Begin each session with TLS (port 465): no STARTTLS, and nothing in plain text.",
+)
+TLS_AUTH_ONLY = params.declare(
+    "smtpd_tls_auth_only", BOOL, "no", "Offer and take AUTH under TLS only; so it is where TLS is demanded."
+)
+STARTTLS_TIMEOUT = params.declare(
+    "smtpd_starttls_timeout",
+    TIME,
+    "${stress?{10}:{300}}s",
+    "How long a client may take to shake hands.",
+    low=1,
+)
+TLS_LOGLEVEL = params.declare(
+    "smtpd_tls_loglevel",
+    INT,
+    "0",
+    "What the log has of TLS: 0 failures only, 1 one line for each session, 2 its beginning as well.",
+    low=0,
+    high=4,
+)
+
+# --- AUTH
+AUTH_HIDDEN_FROM = params.declare(
+    "smtpd_sasl_exceptions_networks",
+    LIST,
+    "",
+    "Clients that are not offered AUTH, because they cannot cope with it; they may use it nevertheless.",
+)
+RESPONSE_LIMIT = params.declare(
+    "smtpd_sasl_response_limit",
+    INT,
+    "12288",
+    "The bytes of a client's response to a challenge, in base64; an initial response is a part of the AUTH"
+    " command and cannot be longer than line_length_limit.",
+    low=1,
+)
+BROKEN_AUTH_CLIENTS = params.declare(
+    "broken_sasl_auth_clients",
+    BOOL,
+    "no",
+    "Offer AUTH a second time as AUTH=, for clients from before its standard.",
 )
 
 # --- smuggling

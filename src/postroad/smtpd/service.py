@@ -9,17 +9,20 @@ from collections.abc import Awaitable, Callable
 from postroad.base.clock import Clock
 from postroad.base.log import Log
 from postroad.base.params import Param, Settings
+from postroad.base.tasks import spawn
 from postroad.base.wheel import Wheel
 from postroad.model import params as model
 from postroad.model.client import Client
-from postroad.model.ports import Intake, Policy
+from postroad.model.ports import Authenticator, Intake, Policy
 from postroad.model.reply import Reply
+from postroad.net.tls.server import ServerTls
 from postroad.proto.ehlo import discards
+from postroad.smtpd import events
 from postroad.smtpd import params as p
 from postroad.smtpd.connection import Connection
 from postroad.smtpd.footer import Footer
-from postroad.smtpd.limits import Counts, LocalCounts, Seats, Taken
-from postroad.smtpd.settings import options_of
+from postroad.smtpd.limits import Counts, Events, LocalCounts, LocalEvents, Seats, Taken
+from postroad.smtpd.settings import TlsLevel, options_of, security_of
 from postroad.tables.context import TableContext
 from postroad.tables.maps import Maps
 from postroad.tables.matchlist import AddressList, StringList, parents_of
@@ -45,7 +48,8 @@ class SmtpdService:
     client's name.  ``has_space`` says whether there is room for a message of so many bytes.  ``limit``
     is the most sessions at one time (0: any number), ``taken`` counts those of other processes too;
     further clients wait, and ``on_full`` hears of
-    that.  ValueError for settings that cannot be used.
+    that.  ``tls`` has the certificates, ``authenticator`` knows users; ``new_tls`` and ``auths`` count what
+    has a limit by time.  ValueError for settings that cannot be used.
     """
 
     def __init__(
@@ -66,6 +70,10 @@ class SmtpdService:
         etrn: Etrn | None = None,
         limit: int = 0,
         taken: Taken | None = None,
+        tls: ServerTls | None = None,
+        authenticator: Authenticator | None = None,
+        new_tls: Events | None = None,
+        auths: Events | None = None,
         on_full: Callable[[bool], None] | None = None,
         local: bool = False,
     ) -> None:
@@ -83,7 +91,14 @@ class SmtpdService:
         self.counts: Counts = counts if counts is not None else LocalCounts()
         self.has_space = has_space
         self.etrn = etrn
-        self.options = options_of(settings, local=local)
+        self.options = options_of(settings, local=local, auth=authenticator is not None)
+        self.tls = tls
+        self.authenticator = authenticator
+        self.security = security_of(settings)
+        self.new_tls: Events = new_tls if new_tls is not None else LocalEvents()
+        self.auths: Events = auths if auths is not None else LocalEvents()
+        if self.security.level is not TlsLevel.PLAIN and not local and (tls is None or not tls.ready):
+            self.log.emit(events.TLS_WITHOUT_CERTIFICATE)
         self.timeout = float(settings[p.TIMEOUT])
         self.whole_requests = settings[p.PER_REQUEST_DEADLINE]
         self.data_rate = settings[p.MIN_DATA_RATE]
@@ -101,11 +116,13 @@ class SmtpdService:
         self._forbidden = StringList(listed(p.FORBIDDEN_COMMANDS), tables)
         parents = parents_of(settings, model.MYNETWORKS.name)
         self._uncounted = AddressList(listed(p.LIMIT_EXCEPTIONS), tables, parents=parents)
+        self._auth_hidden = AddressList(listed(p.AUTH_HIDDEN_FROM), tables, parents=parents)
         self._bare_exclusions = AddressList(listed(p.BARE_NEWLINE_EXCLUSIONS), tables, parents=parents)
         self._seats = Seats(limit, on_full or _nobody_minds, loop, taken)
         self._sessions: set[Connection] = set()
         self._empty: asyncio.Future[None] | None = None
         self._stopping = False
+        self._retired = False
 
     def protocol(self) -> asyncio.Protocol:
         """Return the protocol of a new connection."""
@@ -128,8 +145,11 @@ class SmtpdService:
             self._seats.leave(connection)
             if counted:
                 self.counts.leave(counted)
-        if not self._sessions and self._empty is not None and not self._empty.done():
-            self._empty.set_result(None)
+        if not self._sessions:
+            if self._empty is not None and not self._empty.done():
+                self._empty.set_result(None)
+            if self._retired:
+                self._close_authenticator()
 
     async def is_uncounted(self, client: Client) -> bool:
         """Whether smtpd_client_event_limit_exceptions has the client."""
@@ -138,6 +158,14 @@ class SmtpdService:
     async def bare_newline_allowed(self, client: Client) -> bool:
         """Whether smtpd_forbid_bare_newline_exclusions has the client."""
         return await self._bare_exclusions.matches(client.address, client.name)
+
+    async def auth_hidden_from(self, client: Client) -> bool:
+        """Whether smtpd_sasl_exceptions_networks has the client."""
+        return await self._auth_hidden.matches(client.address, client.name)
+
+    def key_of(self, client: Client) -> str:
+        """Return under what the service counts what a client does."""
+        return f"{self.name} {client.address}"
 
     async def discards_of(self, client: Client) -> frozenset[str]:
         """Return the EHLO keywords that this client is not told; TableUnavailable when it is not known."""
@@ -189,6 +217,18 @@ class SmtpdService:
             await asyncio.wait([self._empty], timeout=seconds)
         for connection in tuple(self._sessions):
             connection.cut()
+        self.retire()
+
+    def retire(self) -> None:
+        """No client comes any more: the authenticator is closed with the last session."""
+        self._retired = True
+        if not self._sessions:
+            self._close_authenticator()
+
+    def _close_authenticator(self) -> None:
+        authenticator, self.authenticator = self.authenticator, None
+        if authenticator is not None:
+            spawn(authenticator.close())
 
 
 def _nobody_minds(full: bool) -> None:

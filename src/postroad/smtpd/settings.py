@@ -2,15 +2,80 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import Enum
+
 from postroad.base.params import Settings
 from postroad.model import params as model
+from postroad.net.tls.params import SMTPD_TLS_ASK_CCERT, SMTPD_TLS_REQ_CCERT
 from postroad.proto.options import BareNewline, ServerOptions
 from postroad.smtpd import params as p
 
 
-def options_of(settings: Settings, *, local: bool = False) -> ServerOptions:
-    """Return the options of every session of a service; ``local`` is sendmail(1)'s own."""
+class TlsLevel(Enum):
+    """When a service's sessions are encrypted."""
+
+    PLAIN = "none"
+    MAY = "may"
+    ENCRYPT = "encrypt"
+    WRAPPER = "wrapper"  # from the first byte
+
+
+def tls_level(settings: Settings) -> TlsLevel:
+    """Return what the settings say in one way or another; wrapper mode overrides the level."""
+    if settings[p.TLS_WRAPPERMODE]:
+        return TlsLevel.WRAPPER
+    level = settings[p.TLS_LEVEL]
+    if level:
+        return {"none": TlsLevel.PLAIN, "may": TlsLevel.MAY}.get(level, TlsLevel.ENCRYPT)
+    if settings[p.ENFORCE_TLS]:
+        return TlsLevel.ENCRYPT
+    return TlsLevel.MAY if settings[p.USE_TLS] else TlsLevel.PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """What a service asks of TLS and AUTH.  Limits are events in anvil_rate_time_unit, 0 for none."""
+
+    level: TlsLevel
+    loglevel: int
+    timeout: float  # seconds for shaking hands
+    asks_certificate: bool
+    needs_certificate: bool
+    auth_needs_tls: bool
+    new_tls_limit: int
+    auth_limit: int
+
+    @property
+    def wrapper(self) -> bool:
+        """Whether sessions begin with TLS."""
+        return self.level is TlsLevel.WRAPPER
+
+
+def security_of(settings: Settings) -> Security:
+    """Return what the settings of a service say of TLS and AUTH."""
+    level = tls_level(settings)
+    mandatory = level in (TlsLevel.ENCRYPT, TlsLevel.WRAPPER)
+    return Security(
+        level=level,
+        loglevel=settings[p.TLS_LOGLEVEL],
+        timeout=float(settings[p.STARTTLS_TIMEOUT]),
+        asks_certificate=settings[SMTPD_TLS_ASK_CCERT],
+        # Where TLS is a client's own choice, one without a certificate could as well go without TLS.
+        needs_certificate=mandatory and settings[SMTPD_TLS_REQ_CCERT],
+        auth_needs_tls=mandatory or settings[p.TLS_AUTH_ONLY],
+        new_tls_limit=settings[p.NEW_TLS_RATE],
+        auth_limit=settings[p.AUTH_RATE],
+    )
+
+
+def options_of(settings: Settings, *, local: bool = False, auth: bool = False) -> ServerOptions:
+    """Return the options of every session of a service.
+
+    ``local`` is sendmail(1)'s own; ``auth``: there is somebody who knows users.
+    """
     mode = settings[p.FORBID_BARE_NEWLINE]
+    level = TlsLevel.PLAIN if local else tls_level(settings)
     return ServerOptions(
         hostname=settings[model.MYHOSTNAME],
         banner=settings[p.BANNER],
@@ -39,4 +104,9 @@ def options_of(settings: Settings, *, local: bool = False) -> ServerOptions:
         soft_bounce=settings[model.SOFT_BOUNCE],
         footer=bool(settings[p.REJECT_FOOTER]) and not local,
         local=local,
+        starttls=level in (TlsLevel.MAY, TlsLevel.ENCRYPT),
+        tls_required=level is TlsLevel.ENCRYPT,
+        auth=auth,
+        auth_twice=settings[p.BROKEN_AUTH_CLIENTS],
+        response_limit=settings[p.RESPONSE_LIMIT],
     )

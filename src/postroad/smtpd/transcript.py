@@ -24,7 +24,7 @@ def _text(accepted: tuple[int, ...], total: tuple[int, ...]) -> str:
             parts.append(_share(name, accepted[verb], total[verb]))
             good += accepted[verb]
             asked += total[verb]
-    parts.append(_share("commands", good, asked))
+    parts.append(_share("commands", good, asked) if asked else "commands=0/0")
     return " ".join(parts)
 
 
