@@ -147,3 +147,34 @@ def test_the_table_of_certificates_is_looked_at_through_its_braces(settings, arg
     assert words in problem
     good = "check_ccert_access { inline:{AB:CD=OK} {search_order = pubkey_fingerprint} }"
     assert messages(settings(smtpd_client_restrictions=good)) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "check_policy_service tcp:h:1",
+            "check_policy_service tcp:h:1: expected inet:host:port or unix:pathname",
+        ),
+        (
+            "check_policy_service { inet:h:1, timeout=soon }",
+            "check_policy_service inet:h:1: timeout: expected a time",
+        ),
+        ("check_policy_service h", "restriction check_policy_service must be followed by transport:server"),
+        (
+            "check_python none:f",
+            "check_python none:f: cannot import none: ModuleNotFoundError: no module none in",
+        ),
+        ("check_python os.path:none", "check_python os.path:none: module os.path has no none"),
+        ("check_python f", "restriction check_python must be followed by module:function"),
+    ],
+)
+def test_programs_that_cannot_be_asked_are_told(settings, words, message):
+    (problem,) = check(settings(smtpd_data_restrictions=words), where)
+    assert problem.message.startswith(message)
+    assert problem.severity is (Severity.WARNING if "must be" in message else Severity.ERROR)
+
+
+def test_programs_that_can_be_asked_are_no_problem(settings):
+    words = "check_policy_service { inet:127.0.0.1:1, timeout=1s }, check_python os.path:join"
+    assert check(settings(smtpd_data_restrictions=words), where) == []

@@ -13,8 +13,10 @@ from postroad.model.params import COMPATIBILITY_LEVEL, MYNETWORKS
 from postroad.policy import params as p
 from postroad.policy.certificates import CCERT, CertificateTable
 from postroad.policy.check_tables import TOLD, table_problems
+from postroad.policy.delegation import read_spec
 from postroad.policy.dnslist import Pattern
 from postroad.policy.guard import FATAL, has_guard
+from postroad.policy.hook_module import find_hook
 from postroad.policy.items import DEFAULTS, Classes, Item, Sort, classes_of, read_list
 from postroad.policy.listed import TAKERS as LISTS_IN_DNS
 from postroad.policy.names import KNOWN, TABLE_TAKERS
@@ -33,6 +35,10 @@ _LISTS: Final = (
 )
 
 
+#: Restrictions that ask a program, and what stands behind them.
+_PROGRAMS: Final = {"check_policy_service": "transport:server", "check_python": "module:function"}
+
+
 def check(settings: Settings, where: Callable[[str], str], tables: TableContext) -> list[Problem]:
     """Return the problems of one service's restrictions; ``where`` gives a parameter's ``file:line``."""
     problems = _network_problems(settings, where, tables)
@@ -45,9 +51,9 @@ def check(settings: Settings, where: Callable[[str], str], tables: TableContext)
             problems.append(Problem(where(p.RESTRICTION_CLASSES.name), str(error)))
     for param in _LISTS:
         words, default = settings[param], DEFAULTS.get(param, "")
-        problems += _list_problems(where(param.name), words, classes, tables, default)
+        problems += _list_problems(where(param.name), words, classes, tables, default, settings)
     for name, members in classes.items():
-        problems += _list_problems(where(name), members, classes, tables, "check_client_access")
+        problems += _list_problems(where(name), members, classes, tables, "check_client_access", settings)
     return problems + _guard_problems(settings, classes, where)
 
 
@@ -75,7 +81,12 @@ def _guard_problems(settings: Settings, classes: Classes, where: Callable[[str],
 
 
 def _list_problems(
-    where: str, words: tuple[str, ...], classes: Classes, tables: TableContext, default: str
+    where: str,
+    words: tuple[str, ...],
+    classes: Classes,
+    tables: TableContext,
+    default: str,
+    settings: Settings,
 ) -> list[Problem]:
     problems: list[Problem] = []
     for item in read_list(words, classes, default):
@@ -90,11 +101,13 @@ def _list_problems(
             hint = "put check_client_access, check_sender_access ... in front of the table"
             problems.append(_error_when_reached(where, text, hint))
         elif item.sort is Sort.TAKES:
-            problems += _argument_problems(where, item, tables, classes)
+            problems += _argument_problems(where, item, tables, classes, settings)
     return problems
 
 
-def _argument_problems(where: str, item: Item, tables: TableContext, classes: Classes) -> list[Problem]:
+def _argument_problems(
+    where: str, item: Item, tables: TableContext, classes: Classes, settings: Settings
+) -> list[Problem]:
     if item.name in TABLE_TAKERS:
         spec = item.argument
         if item.name == CCERT:
@@ -110,8 +123,25 @@ def _argument_problems(where: str, item: Item, tables: TableContext, classes: Cl
         return [_error_when_reached(where, text)]
     if item.name in LISTS_IN_DNS:
         return _dns_list_problems(where, item)
+    if item.name in _PROGRAMS:
+        return _program_problems(where, item, tables, settings)
     if item.name == "sleep" and not item.argument.isdigit():
         return [_error_when_reached(where, "restriction sleep must be followed by number")]
+    return []
+
+
+def _program_problems(where: str, item: Item, tables: TableContext, settings: Settings) -> list[Problem]:
+    """Return why a policy server or a function cannot be asked; without them the server does not start."""
+    if ":" not in item.argument:
+        text = f"restriction {item.name} must be followed by {_PROGRAMS[item.name]}"
+        return [_error_when_reached(where, text)]
+    try:
+        if item.name == "check_python":
+            find_hook(item.argument, tables.config_directory)
+        else:
+            read_spec(item.argument, settings)
+    except ValueError as error:
+        return [Problem(where, f"{item.name} {error}")]
     return []
 
 

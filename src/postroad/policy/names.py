@@ -15,6 +15,7 @@ from postroad.policy import (
     existence,
     listed,
     logins,
+    python_hook,
     server_access,
     syntax,
 )
@@ -105,6 +106,7 @@ TAKERS: Final[dict[str, Taker]] = {
     **TABLE_TAKERS,
     **listed.TAKERS,
     "check_policy_service": delegated.check_policy_service,
+    "check_python": python_hook.check_python,
     "sleep": basics.sleep,
 }
 

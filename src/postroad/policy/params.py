@@ -194,6 +194,16 @@ POLICY_SERVICE_POLICY_CONTEXT = params.declare(
     "What a policy server is told as policy_context, so that one server can serve several lists.",
 )
 
+# --- functions in Python
+PYTHON_HOOK_TIMEOUT = params.declare(
+    "python_hook_timeout",
+    TIME,
+    "10s",
+    "How long a function of check_python may take; the client then hears 451.",
+    low=1,
+    own=True,
+)
+
 # --- the codes of replies
 REJECT_CODE = params.declare("reject_code", INT, "554", "The reply code of reject.")
 DEFER_CODE = params.declare("defer_code", INT, "450", "The reply code of defer.")
