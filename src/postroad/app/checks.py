@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from postroad.app.certificates import check as certificates
 from postroad.app.sockets import endpoints
 from postroad.base.config import Config, Service
 from postroad.base.errors import Problem, Severity
@@ -133,4 +134,5 @@ FURTHER: tuple[Callable[[Config], list[Problem]], ...] = (
     tables,
     addresses,
     feedback,
+    certificates,
 )

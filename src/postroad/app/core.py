@@ -7,6 +7,7 @@ import random
 import socket
 from dataclasses import dataclass, field
 
+from postroad.app.keyring import Keyring
 from postroad.base.clock import Clock
 from postroad.base.ids import QueueIds
 from postroad.base.log import Log
@@ -31,6 +32,7 @@ class Core:
     ids: QueueIds
     counts: SharedCounts
     workers: int
+    keyring: Keyring = field(default_factory=Keyring)
     helper: socket.socket | None = None
     scheduler: Scheduler | None = None
     transports: dict[str, TransportLanes] = field(default_factory=dict)

@@ -11,7 +11,9 @@ from typing import Any
 
 from postroad.admin.queue import perform
 from postroad.app.build import Stages, build
+from postroad.app.certificates import Certificates
 from postroad.app.core import Core
+from postroad.app.keyring import Keyring
 from postroad.app.registry import registry
 from postroad.base import tasks
 from postroad.base.clock import SystemClock
@@ -56,6 +58,7 @@ class Server:
         counts = SharedCounts(fds[listeners + 1], self._number, self._count)
         os.close(fds[listeners + 1])  # it is mapped
         self._helper = socket.socket(fileno=fds[listeners + 2]) if message["helper"] else None
+        self._keyring = Keyring(_certificates(message, fds))
         self._counts = counts
         sink = sink_for(settings[MAILLOG_FILE], settings[SYSLOG_FACILITY], settings[MYHOSTNAME])
         self.log = Log(sink, settings[SYSLOG_NAME])
@@ -82,6 +85,7 @@ class Server:
             ids=QueueIds(clock, self._number, store.newest),
             counts=self._counts,
             workers=self._count,
+            keyring=self._keyring,
             helper=self._helper,
         )
 
@@ -146,6 +150,11 @@ class Server:
             core.helper.close()
         core.helper = end
 
+    def take_certificates(self, fd: int) -> None:
+        """Use other certificates from now on; the supervisor has tried them."""
+        for problem in self._keyring.replace(Certificates.unpack(fd)):
+            self.log.warning("master", f"certificates: {problem}")
+
     # --- what the supervisor asks
 
     async def request(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
@@ -163,13 +172,20 @@ class Server:
 
     async def _reload(self, message: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         """Obey new settings; sessions that run go on under the old.  ConfigurationError changes nothing."""
-        sockets = _sockets(message, fds)
+        former = self._keyring.certificates
+        certificates = _certificates(message, fds)
+        sockets = _sockets(message, fds[: len(message["listeners"])])
         try:
+            self._keyring.certificates = certificates
             config, stages = self._built(message)
         except Exception:
+            self._keyring.certificates = former
             for _service, sock in sockets:
                 sock.close()
             raise
+        # Services of the former settings, too, whose clients may still begin with TLS.
+        for problem in self._keyring.replace(certificates):
+            self.log.warning("master", f"certificates: {problem}")
         old, self._stages, self._config = self._stages, stages, config
         scheduler = self._core.scheduler
         assert scheduler is not None
@@ -227,6 +243,11 @@ def _configuration(message: dict[str, Any]) -> Config:
     if errors:
         raise ConfigurationError(errors)
     return config
+
+
+def _certificates(message: dict[str, Any], fds: list[int]) -> Certificates:
+    """Return the certificates of a message: the last of its descriptors, if it says that they come."""
+    return Certificates.unpack(fds[-1]) if message.get("certificates") else Certificates()
 
 
 def _sockets(message: dict[str, Any], fds: list[int]) -> list[tuple[str, socket.socket]]:

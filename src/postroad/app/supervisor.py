@@ -19,14 +19,17 @@ from postroad import __version__
 from postroad.admin.check import check
 from postroad.admin.queue import merge
 from postroad.admin.users import is_authorized, user_name
-from postroad.app import ground
+from postroad.app import ground, selfsigned
+from postroad.app.certificates import needs_self_signed
 from postroad.app.channel import Message
 from postroad.app.checks import FURTHER
 from postroad.app.helpers import MailboxHelper
 from postroad.app.params import CONTROL_SOCKET, SHUTDOWN_TIME, WORKER_PROCESSES
 from postroad.app.registry import registry
+from postroad.app.renewal import Renewal
 from postroad.app.sockets import Opened, close_unused, open_all
 from postroad.app.workers import Worker
+from postroad.base.clock import SystemClock
 from postroad.base.config import Config, find_facts, load
 from postroad.base.errors import ConfigurationError, PostroadError, Problem, Severity
 from postroad.base.log import Event, Log, sink_for
@@ -43,6 +46,7 @@ from postroad.model.params import (
 )
 from postroad.net.control import ControlServer
 from postroad.net.counts import make_table
+from postroad.net.tls.files import self_signed_path
 from postroad.store.params import AUTHORIZED_FLUSH_USERS, AUTHORIZED_MAILQ_USERS
 from postroad.tables.context import TableContext
 
@@ -53,6 +57,12 @@ RELOADED = Event(
     "master", "reload -- version %s, configuration %s", "New settings are in force.", urgent=True
 )
 REFUSED = Event("master", "warning: reload refused: %s", "The old settings stay in force.", urgent=True)
+SELF_SIGNED = Event(
+    "master",
+    "made a certificate for %s, signed by itself: %s -- name one of an authority in smtpd_tls_chain_files",
+    "A service offers TLS, and no certificate is named.",
+    urgent=True,
+)
 STOPPING = Event("master", "terminating on signal %d", "The server stops.", urgent=True)
 SUBMIT_SOCKET = "public/pickup"
 _RELOAD_TIME = 60.0  # seconds until a worker that does not answer is replaced
@@ -81,6 +91,9 @@ class Supervisor:
         self._workers: list[Worker] = []
         self._helper: MailboxHelper | None = None
         self._control_server: ControlServer | None = None
+        self._clock = SystemClock()
+        self._renewal: Renewal
+        self._watcher: asyncio.Task[None] | None = None
         self._stop_signal = 0
         self._stopped = asyncio.Event()
         self._reloading = asyncio.Lock()
@@ -112,6 +125,8 @@ class Supervisor:
         )
         on_failure(lambda name, error: self.log.error("master", f"task {name}: {error!r}"))
         self._give_log()
+        self._make_certificate(config)
+        self._renewal = self._certificates(config)
         self._count = settings[WORKER_PROCESSES] or len(os.sched_getaffinity(0))
         self._sockets = open_all(config, self._count, {})
         self._submit = listen_unix(str(Path(queue_directory) / SUBMIT_SOCKET))
@@ -126,6 +141,7 @@ class Supervisor:
         async with self._reloading:  # a SIGHUP that comes early has its turn afterwards
             await self._start_workers()
         self.log.emit(STARTED, __version__, self._directory)
+        self._watcher = spawn(self._watch_certificates())
         self._ready()
         await self._stopped.wait()
         await control.close()
@@ -137,11 +153,44 @@ class Supervisor:
             await self._control_server.close()
         if self._helper is not None:
             self._helper.stop()
+        if self._watcher is not None:
+            self._watcher.cancel()
         close_unused(self._sockets, {})
         _unlink(Path(queue_directory, SUBMIT_SOCKET))
 
     def _defect(self, what: str, error: BaseException) -> None:
         self.log.error("master", f"{what}: {error!r}")
+
+    # --- certificates
+
+    def _make_certificate(self, config: Config) -> None:
+        """Make a certificate where a service offers TLS and names none; PostroadError if that fails."""
+        if not needs_self_signed(config):
+            return
+        settings = config.settings
+        path, name = self_signed_path(settings), settings[MYHOSTNAME]
+        try:
+            if selfsigned.ensure(path, name, self._clock.now()):
+                self.log.emit(SELF_SIGNED, name, path)
+        except OSError as error:
+            raise PostroadError(f"{path}: cannot be made: {error.strerror or error}") from error
+
+    def _certificates(self, config: Config) -> Renewal:
+        return Renewal(config, self.log, self._clock, self._send_certificates)
+
+    def _send_certificates(self, fd: int) -> None:
+        for worker in self._workers:
+            worker.send({"do": "certificates"}, [fd])
+
+    async def _watch_certificates(self) -> None:
+        while True:
+            await asyncio.sleep(self._renewal.interval)
+            if self._reloading.locked():
+                continue
+            try:
+                self._renewal.look()
+            except Exception as error:  # noqa: BLE001 - what is in force stays; the next look may do
+                self._defect("look at certificates", error)
 
     # --- starting
 
@@ -167,11 +216,13 @@ class Supervisor:
         fds = [*fds, self._submit.fileno(), self._counts]
         if self._helper is not None:
             fds.append(self._helper.start(number))
+        fds.append(self._renewal.fd)
         message |= {
             "do": "begin",
             "worker": number,
             "workers": self._count,
             "helper": self._helper is not None,
+            "certificates": True,
             "owner": [self._owner.name, self._owner.uid, self._owner.gid],
         }
         return message, fds
@@ -223,15 +274,19 @@ class Supervisor:
             try:
                 config = read_configuration(self._directory)
                 self._require_same_queue(config)
+                self._make_certificate(config)
                 sockets = open_all(config, self._count, self._sockets)
             except PostroadError as error:
                 return self._refuse(str(error).splitlines())
-            before = self._config, self._sockets
-            problems = await self._put_in_force(config, sockets)
+            before = self._config, self._sockets, self._renewal
+            problems = await self._put_in_force(config, sockets, self._certificates(config))
             if problems:
+                failed = self._renewal
                 await self._put_in_force(*before)
+                failed.close()
                 close_unused(sockets, before[1])
                 return self._refuse(problems)
+            before[2].close()
             close_unused(before[1], sockets)
             if self._helper is not None:
                 self._helper.configure(config)
@@ -239,14 +294,16 @@ class Supervisor:
             self.log.emit(RELOADED, __version__, self._directory)
             return []
 
-    async def _put_in_force(self, config: Config, sockets: Opened) -> list[str]:
+    async def _put_in_force(self, config: Config, sockets: Opened, renewal: Renewal) -> list[str]:
         """Give every worker these settings; returns what keeps any of them from obeying."""
-        self._config, self._sockets = config, sockets
+        self._config, self._sockets, self._renewal = config, sockets, renewal
         answers = await asyncio.gather(*(self._reload_worker(worker) for worker in self._workers))
         return list(dict.fromkeys(problem for answer in answers for problem in answer.get("problems", [])))
 
     async def _reload_worker(self, worker: Worker) -> dict[str, Any]:
         message, fds = self._settings_message(worker.number)
+        message["certificates"] = True
+        fds.append(self._renewal.fd)
         answer = await worker.ask({"verb": "reload"} | message, fds, _RELOAD_TIME)
         if "error" in answer and "problems" not in answer:
             # It has ended, or hangs: the one that takes its place begins with the new settings.

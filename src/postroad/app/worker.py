@@ -45,6 +45,8 @@ class WorkerProcess:
                 spawn(self._stop(float(message["seconds"])))
             case "helper":
                 spawn(self._take_helper(fds[0]))
+            case "certificates":
+                spawn(self._take_certificates(fds[0]))
             case "reopen":
                 if self._server is not None:
                     self._server.reopen_log()
@@ -76,6 +78,11 @@ class WorkerProcess:
         await self._begun.wait()
         if self._server is not None:
             await self._server.take_helper(fd)
+
+    async def _take_certificates(self, fd: int) -> None:
+        await self._begun.wait()
+        if self._server is not None:
+            self._server.take_certificates(fd)
 
     def _fail(self, problems: list[str]) -> None:
         self._channel.send({"re": "failed", "problems": problems})

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from OpenSSL import SSL
 
-from postroad.base.kinds import split_list
 from postroad.base.params import Param, Settings
 from postroad.net.tls import ciphers
 from postroad.net.tls import params as p
@@ -18,9 +17,8 @@ from postroad.net.tls.dh import FFDHE2048
 from postroad.net.tls.errors import TlsError, reason_of
 from postroad.net.tls.files import Files, named, self_signed_path
 from postroad.net.tls.pipe import TlsPipe
+from postroad.net.tls.sni import SESSION_ID, ServerNames, Sni
 
-#: tls_server_sni_maps: server name, or ``.domain`` for the names below it -> keys and chains in PEM.
-Sni = Mapping[str, bytes]
 _NO_NAMES: Final[Sni] = {}
 #: Certificate and key, in Postfix's order.
 PAIRS: Final[Sequence[tuple[Param[str], Param[str]]]] = (
@@ -28,9 +26,6 @@ PAIRS: Final[Sequence[tuple[Param[str], Param[str]]]] = (
     (p.SMTPD_TLS_DCERT_FILE, p.SMTPD_TLS_DKEY_FILE),
     (p.SMTPD_TLS_ECCERT_FILE, p.SMTPD_TLS_ECKEY_FILE),
 )
-#: Sessions are gone on with by those who began them only: without a name of this sort OpenSSL refuses
-#: to go on with one that has a client's certificate.
-_SESSION_ID = b"postroad smtpd"
 #: What a client may call us by ALPN (RFC 7301); one that wants to speak something else, as a browser
 #: does that was led here (ALPACA, CVE-2021-3618), is not served.
 _PROTOCOLS = (b"smtp", b"esmtp")
@@ -49,11 +44,9 @@ class ServerTls:
         self._asks = settings[p.SMTPD_TLS_ASK_CCERT] or (mandatory and settings[p.SMTPD_TLS_REQ_CCERT])
         self._digest = digest_of(settings)
         self._verdicts = Verdicts()
-        self._names: dict[str, SSL.Context] = {}
+        self._names = ServerNames({})
         #: The chains that are served to clients who name no server.
         self.chains: list[Chain] = []
-        #: What is wrong with chains of tls_server_sni_maps: they are left out.
-        self.problems: list[str] = []
         #: Whether there is a certificate, or none is wanted.
         self.ready = False
         self.replace(files, sni)
@@ -61,23 +54,16 @@ class ServerTls:
     def replace(self, files: Files, sni: Sni = _NO_NAMES) -> None:
         """Give new sessions these certificates.  TlsError changes nothing."""
         chains = self._chains(files)
-        names: dict[str, SSL.Context] = {}
-        problems: list[str] = []
-        for name, pem in sni.items():
-            try:
-                names[name.lower()] = _context_of(read_chains([(name, pem)]))
-            except TlsError as error:
-                problems.append(f"tls_server_sni_maps: {error}")
+        names = ServerNames(sni, self._names)
         try:
             context = self._context(files)
         except ValueError as error:
             raise TlsError(str(error)) from None
         for chain in chains:
             chain.put_into(context)
-        if names:
-            context.set_tlsext_servername_callback(lambda connection: _choose(connection, names))
-        self._serving, self._names = context, names
-        self.chains, self.problems = chains, problems
+        if sni:
+            context.set_tlsext_servername_callback(names.choose)
+        self._serving, self._names, self.chains = context, names, chains
         self.ready = bool(chains) or self._settings[p.SMTPD_TLS_CERT_FILE].lower() == "none"
 
     def accept(self) -> TlsPipe:
@@ -143,7 +129,7 @@ class ServerTls:
     def _set_sessions(self, context: SSL.Context) -> None:
         """Let clients go on with sessions by tickets; nothing is kept here for it."""
         settings = self._settings
-        context.set_session_id(_SESSION_ID)
+        context.set_session_id(SESSION_ID)
         seconds = settings[p.SMTPD_TLS_SESSION_CACHE_TIMEOUT]
         if seconds:
             context.set_timeout(seconds)
@@ -181,39 +167,6 @@ def digest_of(settings: Settings) -> str:
     except (ValueError, TypeError):
         raise TlsError(f'smtpd_tls_fingerprint_digest: no message digest is called "{name}"') from None
     return name
-
-
-def split_value(value: str) -> tuple[str, ...]:
-    """Return the file names of a value of tls_server_sni_maps."""
-    return split_list(value)
-
-
-def _context_of(chains: list[Chain]) -> SSL.Context:
-    """Return a context with certificates only: all else stays that of the session's first context."""
-    context = new_context()
-    context.set_session_id(_SESSION_ID)
-    for chain in chains:
-        chain.put_into(context)
-    return context
-
-
-def _choose(connection: SSL.Connection, names: Mapping[str, SSL.Context]) -> None:
-    """Serve the chain of the server that the client asks for: its own, or that of a domain above it."""
-    noted = connection.get_app_data()
-    asked = (connection.get_servername() or b"").decode("ascii", "replace")
-    if not asked or not isinstance(noted, Verification):
-        return
-    name = asked.lower()
-    context = names.get(name)
-    rest = name
-    while context is None and "." in rest:
-        rest = rest.partition(".")[2]
-        context = names.get(f".{rest}")
-    if context is None:
-        noted.unmatched_name = asked
-    else:
-        noted.server_name = asked
-        connection.set_context(context)
 
 
 def _choose_protocol(_: SSL.Connection, offered: list[bytes]) -> bytes:
