@@ -56,11 +56,11 @@ def test_a_service_that_can_have_no_socket_is_named_with_its_line(name):
     assert problem.severity is Severity.ERROR
 
 
-def test_a_port_whose_clients_begin_with_tls_is_not_opened():
+def test_a_port_whose_clients_begin_with_tls_is_opened_like_any_other():
     config = config_of("", "smtps inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n", 2525)
-    found, [problem] = endpoints(config)
-    assert [each.port for each in found] == [2525]
-    assert problem.severity is Severity.UNSUPPORTED
+    found, problems = endpoints(config)
+    assert [each.port for each in found] == [2525, 465]
+    assert problems == []
 
 
 def test_every_worker_has_a_socket_of_its_own_on_one_port():

@@ -12,6 +12,7 @@ from typing import Any
 from postroad.admin.submission import submission_policy
 from postroad.app.agents import AgentBuilder
 from postroad.app.core import Core
+from postroad.auth.build import authenticator
 from postroad.base import tasks
 from postroad.base.config import Config, Service
 from postroad.base.errors import ConfigurationError, Problem
@@ -24,22 +25,25 @@ from postroad.model.client import Client
 from postroad.model.message import Message, Recipient
 from postroad.model.outcome import Outcome
 from postroad.model.params import DEFAULT_PROCESS_LIMIT, RECEIVE_OVERRIDE_OPTIONS, SYSLOG_NAME
-from postroad.model.ports import Agent, Outcomes, Policy
-from postroad.net.counts import SERVICES, ServiceCount
+from postroad.model.ports import Agent, Outcomes
+from postroad.net.counts import AUTH, NEW_TLS, SERVICES, EventCount, ServiceCount
 from postroad.net.hostsfile import HostsFile
 from postroad.net.interfaces import OwnAddresses, own_addresses
 from postroad.net.params import SMTPD_PEERNAME_LOOKUP
 from postroad.net.peername import identify
 from postroad.net.resolver import CachingResolver, open_resolver
+from postroad.net.tls.errors import TlsError
+from postroad.net.tls.server import ServerTls
 from postroad.outcome.notices import Notices, success_wanted
 from postroad.outcome.outcomes import AttemptOutcomes
 from postroad.policy.service import ServicePolicy
-from postroad.policy.tls_required import TlsRequired
 from postroad.routing.recipients import RecipientCheck
 from postroad.routing.router import Router
 from postroad.scheduler.retry import back_off
 from postroad.scheduler.transport import TransportLanes
+from postroad.smtpd.params import RATE_TIME_UNIT
 from postroad.smtpd.service import SmtpdService
+from postroad.smtpd.settings import TlsLevel, tls_level
 from postroad.tables.context import TableContext
 
 
@@ -114,6 +118,8 @@ class Stages:
 
     async def retire(self) -> None:
         """After a reload: sessions go on as long as they like, agents end their idle connections."""
+        for service in self.services.values():
+            service.retire()
         await self.close_agents()
 
 
@@ -216,7 +222,7 @@ class _Builder:
         router = self.router if same else Router(settings, self._tables(settings), log, self.own)
         tables = self.tables if same else self._tables(settings)
         recipients = RecipientCheck(settings, tables, router)
-        policy: Policy = ServicePolicy(
+        policy = ServicePolicy(
             settings,
             tables=tables,
             router=router,
@@ -225,11 +231,6 @@ class _Builder:
             own_address=self.own.own.__contains__,
             resolver=self.resolver,
         )
-        if (
-            settings.texts.get("smtpd_tls_security_level") == "encrypt"
-            or settings.texts.get("smtpd_enforce_tls") == "yes"
-        ):
-            policy = TlsRequired()
         # cleanup(8)'s parameters are the server's, whatever a service says; this one is the service's own.
         override = settings[RECEIVE_OVERRIDE_OPTIONS] != self.settings[RECEIVE_OVERRIDE_OPTIONS]
         return SmtpdService(
@@ -247,8 +248,28 @@ class _Builder:
             has_space=self.intake.has_space,
             limit=self._limit(service),
             taken=self._taken(service),
+            tls=self._tls(service, settings),
+            authenticator=authenticator(
+                settings, tables, log, self.core.clock, self.core.loop, workers=self.core.workers
+            ),
+            new_tls=self._events(NEW_TLS),
+            auths=self._events(AUTH),
             on_full=self._doors(service.key).shut,
         )
+
+    def _tls(self, service: Service, settings: Settings) -> ServerTls | None:
+        """Return the certificates of a service, which follow their files; None where there is no TLS."""
+        if tls_level(settings) is TlsLevel.PLAIN:
+            return None
+        try:
+            return self.core.keyring.server(settings)
+        except TlsError as error:
+            raise ValueError(f"service {service.name}: {error}") from error
+
+    def _events(self, kind: int) -> EventCount:
+        """Return the count of what has a limit by time; the unit is the server's, not a service's."""
+        unit, clock = self.settings[RATE_TIME_UNIT], self.core.clock
+        return self.core.counts.events(kind, lambda: int(clock.steady() // unit))
 
     def _intake(self, settings: Settings, tables: TableContext) -> Intake:
         core = self.core

@@ -49,13 +49,6 @@ def endpoints(config: Config) -> tuple[list[Endpoint], list[Problem]]:
     for service in config.services:
         if service.type != "inet" or service.command != "smtpd":
             continue
-        if config.settings_for(service).texts.get("smtpd_tls_wrappermode") == "yes":
-            # Its clients begin with TLS: there is nobody to talk to in plain text, and nobody should.
-            text = (
-                f"service {service.name}: its port is not opened: smtpd_tls_wrappermode is not supported yet"
-            )
-            problems.append(Problem(service.where, text, "", Severity.UNSUPPORTED))
-            continue
         try:
             found += _of(service, config.settings_for(service))
         except (OSError, ValueError) as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from postroad.model.reply import Reply
 from postroad.proto.hooks import PENDING
-from postroad.proto.machine import NEXT, Verb
+from postroad.proto.machine import State, Verb
 from postroad.proto.words import Word
 
 if TYPE_CHECKING:
@@ -54,5 +54,5 @@ def _answered(server: ServerSession, reply: Reply | None) -> None:
 def _shaken(server: ServerSession) -> None:
     """The session is encrypted now."""
     server.upgrading = False
-    server.state = NEXT[server.state][Verb.STARTTLS] or server.state
+    server.state = State.IDLE
     server.accepted[Verb.STARTTLS] += 1

@@ -25,7 +25,7 @@ _LOOKUP_FAILED = Reply(451, "4.3.0", "Temporary lookup failure")
 _FAILED = Reply(451, "4.3.0", "Error: internal error")
 _NO_SPACE = Reply(452, "4.3.1", "Insufficient system storage")
 _NO_TLS = Reply(454, "4.7.0", "TLS not available due to local problem")
-_NOT_NOW = Reply(454, "4.7.0", "Temporary authentication failure: internal error")
+_NOT_NOW = Reply(454, "4.7.0", "Temporary authentication failure: (reason unavailable)")
 _ABSENT = (TableUnavailable, LookupUnavailable, StoreUnavailable)
 
 

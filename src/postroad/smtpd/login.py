@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SUCCESS = Reply(235, "2.7.0", "Authentication successful")
 _NO_REASON = "(reason unavailable)"
+_NOT_NOW = Reply(454, "4.7.0", f"Temporary authentication failure: {_NO_REASON}")
 _NO_NAME = "(unavailable)"
 _LONGEST_NAME = 256
 
@@ -55,7 +56,7 @@ class Login:
         """Hand a response on; return the reply to it."""
         exchange = self._exchange
         if exchange is None:  # it was given up
-            return Reply(454, "4.7.0", f"Temporary authentication failure: {_NO_REASON}")
+            return _NOT_NOW
         try:
             step = await exchange.step(response)
         except BaseException:
@@ -74,7 +75,7 @@ class Login:
         reason = step.reason or _NO_REASON
         self.failed(self._mechanism, reason, step.username)
         if step.state is SaslState.UNAVAILABLE:
-            return Reply(454, "4.7.0", f"Temporary authentication failure: {reason}")
+            return _NOT_NOW  # the reason may name files of ours: it is for the log
         return Reply(535, "5.7.8", f"Error: authentication failed: {reason}")
 
     def failed(self, mechanism: str, reason: str, username: str = "") -> None:
