@@ -11,6 +11,7 @@ need pflogsumm /usr/sbin/pflogsumm pflogsumm
 need doveadm /usr/bin/doveadm dovecot-core
 need dovecot-lmtp /usr/lib/dovecot/lmtp dovecot-lmtpd
 need nsd /usr/sbin/nsd nsd
+need unbound /usr/sbin/unbound unbound
 need ip /usr/sbin/ip iproute2
 need unshare /usr/bin/unshare util-linux
 need valgrind /usr/bin/valgrind valgrind

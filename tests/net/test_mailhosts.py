@@ -307,3 +307,55 @@ def test_neither_family_crowds_the_other_out(six, four, expected):
     ]
     kept = balanced(hosts, 5)
     assert (sum(":" in host.address for host in kept), sum("." in host.address for host in kept)) == expected
+
+
+# --- what is validated (smtp_dns_support_level = dnssec)
+
+
+@pytest.fixture
+def secure(stub, reply):
+    """Publish records whose answer is authentic or not; names are written in full."""
+
+    def secure(name, kind, *texts, ad=True):
+        stub.zone[name, kind] = lambda query, _tcp: [reply(query, *texts, ad=ad)]
+
+    return secure
+
+
+@pytest.mark.parametrize("mx", [True, False])
+@pytest.mark.parametrize("address", [True, False])
+async def test_records_and_addresses_are_validated_each_by_itself(secure, make, mx, address):
+    secure("x.example", "MX", "x.example. 60 MX 10 a.x.example.", ad=mx)
+    secure("a.x.example", "A", "a.x.example. 60 A 192.0.2.1", ad=address)
+    (host,) = await make(smtp_dns_support_level="dnssec")("x.example")
+    assert (host.secure_mx, host.secure) == (mx, address)
+    assert (host.canonical, host.mx_domain) == ("a.x.example", "x.example")
+    (host,) = await make(smtp_dns_support_level="enabled")("x.example")
+    assert host == Host("a.x.example", "192.0.2.1", 25, 10)
+
+
+async def test_one_family_may_be_validated_and_the_other_not(secure, make):
+    secure("a.x.example", "A", "a.x.example. 60 A 192.0.2.1", ad=False)
+    secure("a.x.example", "AAAA", "a.x.example. 60 AAAA 2001:db8::1")
+    hosts = await make(smtp_dns_support_level="dnssec")("[a.x.example]")
+    assert {host.address: host.secure for host in hosts} == {"192.0.2.1": False, "2001:db8::1": True}
+    assert all(host.secure_mx for host in hosts)  # the next hop names the host itself
+
+
+async def test_the_ends_of_aliases_are_noted(secure, make):
+    secure("x.example", "MX", "x.example. 60 CNAME y.example.", "y.example. 60 MX 10 a.x.example.")
+    secure("a.x.example", "A", "a.x.example. 60 CNAME b.x.example.", "b.x.example. 60 A 192.0.2.1")
+    (host,) = await make(smtp_dns_support_level="dnssec")("x.example")
+    assert (host.name, host.canonical, host.mx_domain) == ("a.x.example", "b.x.example", "y.example")
+
+
+async def test_a_domain_without_mx_records_names_its_own_host(secure, stub, make):
+    secure("x.example", "A", "x.example. 60 A 192.0.2.1")
+    (host,) = await make(smtp_dns_support_level="dnssec")("x.example")
+    assert (host.secure_mx, host.secure, host.mx_domain) == (True, True, "")
+
+
+async def test_nothing_vouches_for_a_plain_address_or_the_hosts_file(make):
+    find = make(smtp_dns_support_level="dnssec", smtp_host_lookup="dns, native")
+    assert not (await find("[192.0.2.7]"))[0].secure
+    assert not (await find("[native.example]"))[0].secure

@@ -21,7 +21,7 @@ from postroad.net.servers import Server, Servers, parse_server, read_resolv_conf
     ],
 )
 def test_a_server_is_read(text, address, port):
-    assert parse_server(text) == Server(address, port, trusted=True)
+    assert parse_server(text) == Server(address, port)
 
 
 @pytest.mark.parametrize(
@@ -36,14 +36,9 @@ def test_resolv_conf_gives_at_most_three_servers_and_this_host_without_any():
     text = (
         "search x\nnameserver 192.0.2.1\n#nameserver 192.0.2.9\nnameserver nonsense\nnameserver 127.0.0.53\n"
     )
-    assert read_resolv_conf(text) == (Server("192.0.2.1"), Server("127.0.0.53", trusted=True))
-    assert read_resolv_conf("") == (Server("127.0.0.1", trusted=True),)
+    assert read_resolv_conf(text) == (Server("192.0.2.1"), Server("127.0.0.53"))
+    assert read_resolv_conf("") == (Server("127.0.0.1"),)
     assert len(read_resolv_conf("nameserver 192.0.2.1\n" * 9)) == 3
-
-
-def test_a_distant_server_is_trusted_only_on_demand():
-    assert read_resolv_conf("nameserver 192.0.2.1\noptions edns0 trust-ad\n")[0].trusted
-    assert not read_resolv_conf("nameserver 192.0.2.1\n")[0].trusted
 
 
 def test_the_file_is_followed_and_its_loss_changes_nothing(tmp_path, clock):
@@ -63,4 +58,4 @@ def test_the_file_is_followed_and_its_loss_changes_nothing(tmp_path, clock):
 def test_configured_servers_win_over_the_file(tmp_path, clock):
     path = tmp_path / "resolv.conf"
     path.write_text("nameserver 192.0.2.1\n")
-    assert Servers(["192.0.2.7"], clock, str(path)).now() == (Server("192.0.2.7", trusted=True),)
+    assert Servers(["192.0.2.7"], clock, str(path)).now() == (Server("192.0.2.7"),)

@@ -26,17 +26,16 @@ _STRAY_LIMIT = 20
 class _Datagrams(asyncio.DatagramProtocol):
     """Waits for the datagram that answers."""
 
-    def __init__(self, name: str, kind: str, number: int, server: Server) -> None:
+    def __init__(self, name: str, kind: str, number: int) -> None:
         self.done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._asked = (name, kind, number)
-        self._trusted = server.trusted
         self._strays = 0
 
     def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 - the socket is connected
         if self.done.done():
             return
         try:
-            self.done.set_result(read_answer(data, *self._asked, trusted=self._trusted))
+            self.done.set_result(read_answer(data, *self._asked))
         except (Refused, Truncated, Elsewhere) as error:
             self.done.set_exception(error)
         except BadAnswer as error:
@@ -86,7 +85,7 @@ class Exchange:
         # RFC 5452 9.2: a fresh socket has a fresh port, and the kernel drops what others send to it.
         number = self._rng.getrandbits(16)
         transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: _Datagrams(name, kind, number, server), remote_addr=(server.address, server.port)
+            lambda: _Datagrams(name, kind, number), remote_addr=(server.address, server.port)
         )
         try:
             transport.sendto(question(wire, kind, number, edns=edns))
@@ -111,6 +110,6 @@ class Exchange:
         finally:
             writer.transport.abort()
         try:
-            return read_answer(data, name, kind, number, trusted=server.trusted)
+            return read_answer(data, name, kind, number)
         except Truncated as error:
             raise BadAnswer("truncated over TCP") from error

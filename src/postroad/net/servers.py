@@ -15,18 +15,18 @@ _MOST = 3  # resolv.conf(5): MAXNS
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A DNS server.  ``trusted``: its word that an answer is authentic (AD) counts."""
+    """A DNS server.
+
+    Its word that an answer is authentic (AD) counts wherever it is, as in Postfix: DANE would be
+    silently off behind a validating server elsewhere.  The way there should be safe, best by being none.
+    """
 
     address: str
     port: int = 53
-    trusted: bool = False
 
 
 def parse_server(text: str) -> Server:
-    """Return the server that ``host``, ``host:port`` or ``[host]:port`` names; ValueError if none.
-
-    A server that the operator named is trusted to validate.
-    """
+    """Return the server that ``host``, ``host:port`` or ``[host]:port`` names; ValueError if none."""
     host, port = text, "53"
     if text.startswith("["):
         host, closed, rest = text[1:].partition("]")
@@ -40,29 +40,19 @@ def parse_server(text: str) -> Server:
         raise ValueError(f"{host!r} is not an IP address")
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise ValueError(f"{port!r} is not a port")
-    return Server(address, int(port), trusted=True)
-
-
-def _loopback(address: str) -> bool:
-    return address == "::1" or address.startswith("127.")
+    return Server(address, int(port))
 
 
 def read_resolv_conf(text: str) -> tuple[Server, ...]:
-    """Return the servers of a resolv.conf(5); that of this host when it names none.
-
-    AD is believed from a server on this host, and from any under ``options trust-ad``.
-    """
+    """Return the servers of a resolv.conf(5); that of this host when it names none."""
     addresses: list[str] = []
-    trust = False
     for line in text.splitlines():
         words = line.split()
         if len(words) > 1 and words[0] == "nameserver":
             address = bare_address(words[1])
             if address:
                 addresses.append(address)
-        elif words[:1] == ["options"]:
-            trust = trust or "trust-ad" in words
-    return tuple(Server(a, 53, trust or _loopback(a)) for a in (addresses or ["127.0.0.1"])[:_MOST])
+    return tuple(Server(a) for a in (addresses or ["127.0.0.1"])[:_MOST])
 
 
 class Servers:
@@ -74,7 +64,7 @@ class Servers:
         self._clock = clock
         self._looked = float("-inf")
         self._stamp: tuple[int, int, int] | None = None
-        self._servers = self._fixed or (Server("127.0.0.1", trusted=True),)
+        self._servers = self._fixed or (Server("127.0.0.1"),)
 
     def now(self) -> tuple[Server, ...]:
         """Return the servers, in the order of asking.  A file that went away changes nothing."""
