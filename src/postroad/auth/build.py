@@ -17,6 +17,7 @@ from postroad.auth.tokens import Tokens
 from postroad.auth.users import UsersFile, UsersTable
 from postroad.auth.verifier import Verifier, Workshop
 from postroad.base.clock import Clock
+from postroad.base.kinds import split_list
 from postroad.base.log import Log
 from postroad.base.params import Settings
 from postroad.model.params import MYHOSTNAME, QUEUE_DIRECTORY
@@ -104,7 +105,7 @@ def passwords(settings: Settings, tables: TableContext, workshop: Workshop, cloc
 
 def accounts(path: str, tables: TableContext) -> Accounts:
     """Return the users that smtpd_sasl_path names.  ValueError for what cannot be used."""
-    words = path.replace(",", " ").split()
+    words = split_list(path)  # braces keep an inline table together
     if path.startswith("/"):
         return UsersFile(path, tables)
     if words and all(":" in word for word in words):
