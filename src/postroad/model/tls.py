@@ -61,3 +61,28 @@ class TlsFacts:
             if value:
                 text += f" {name} {value}"
         return text
+
+    def received_clause(self, *, asked: bool) -> str:
+        """Return the lines that Postfix writes into the Received field (smtpd_tls_received_header).
+
+        ``asked``: the client was asked for a certificate.  Whoever writes the field puts a tab before
+        each line.
+        """
+        text = self.describe()
+        for name in ("key-exchange", "client-signature"):
+            text = text.replace(f" {name} ", f"\n {name} ", 1)
+        return f"(using {text})\n({self._client(asked)})"
+
+    def _client(self, asked: bool) -> str:
+        peer = self.peer
+        if peer is None:
+            return "Client did not present a certificate" if asked else "No client certificate requested"
+        verdict = "verified OK" if peer.trusted else "not verified"
+        return f'Client CN "{_fit(peer.subject)}", Issuer "{_fit(peer.issuer)}" ({verdict})'
+
+
+def _fit(name: str) -> str:
+    """Return a name that a stranger chose, without what could end the quotes, the comment or the line."""
+    return "".join(
+        char if char.isascii() and char.isprintable() and char not in '()\\"' else "?" for char in name
+    )

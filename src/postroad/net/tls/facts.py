@@ -34,8 +34,8 @@ _SCHEMES: Final = {
     0x0809: ("RSA-PSS", "SHA256"),
     0x080A: ("RSA-PSS", "SHA384"),
     0x080B: ("RSA-PSS", "SHA512"),
-    0x0807: ("Ed25519", ""),
-    0x0808: ("Ed448", ""),
+    0x0807: ("ED25519", ""),
+    0x0808: ("ED448", ""),
 }
 _CURVES: Final = {"secp256r1": "prime256v1"}  # OpenSSL's name for it
 

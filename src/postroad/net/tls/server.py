@@ -41,7 +41,8 @@ class ServerTls:
     def __init__(self, settings: Settings, files: Files, sni: Sni = _NO_NAMES, *, mandatory: bool = False) -> None:  # fmt: skip  # noqa: E501
         self._settings = settings
         self._mandatory = mandatory
-        self._asks = settings[p.SMTPD_TLS_ASK_CCERT] or (mandatory and settings[p.SMTPD_TLS_REQ_CCERT])
+        #: Whether clients are asked for a certificate.
+        self.asks = settings[p.SMTPD_TLS_ASK_CCERT] or (mandatory and settings[p.SMTPD_TLS_REQ_CCERT])
         self._digest = digest_of(settings)
         self._verdicts = Verdicts()
         self._names = ServerNames({})
@@ -91,7 +92,7 @@ class ServerTls:
         settings = self._settings
         context = new_context()
         grade, text, exclude = self._strength()
-        if self._asks:
+        if self.asks:
             exclude = (*exclude, "aNULL")  # nobody shows a certificate under these
         self._set_groups(context)
         if settings[p.SMTPD_TLS_EECDH_GRADE].lower() == "none":
@@ -101,7 +102,7 @@ class ServerTls:
         self._set_sessions(context)
         self._set_dh(context, files)
         context.set_alpn_select_callback(_choose_protocol)
-        if self._asks:
+        if self.asks:
             self._ask(context, files)
         return context
 
