@@ -76,3 +76,59 @@ def test_a_file_that_disappears_or_breaks_is_warned_of_once_and_believed_no_more
 def test_a_byte_order_mark_is_no_part_of_the_text_and_other_bytes_survive(world):
     world.write("f", b"\xef\xbb\xbfa \xff")
     assert source(world).get() == "a \udcff"
+
+
+# --- files that another process reads for us
+
+
+@pytest.fixture
+def forbidden(world, monkeypatch):
+    """A file that may be seen and not read; returns what another process has read, by path."""
+    path = world.write("f", "on disk")
+    given = {}
+    world.context.private = given.get
+    read = type(path).read_bytes
+
+    def refuse(self):
+        if self == path:
+            raise PermissionError(13, "Permission denied", str(self))
+        return read(self)
+
+    monkeypatch.setattr(type(path), "read_bytes", refuse)
+    return given
+
+
+def test_what_we_may_not_read_another_has_read(world, forbidden):
+    made = source(world)
+    with pytest.raises(TableUnavailable, match="Permission denied"):
+        made.get()
+    forbidden[made.path] = b"one"
+    world.clock.advance(1)
+    assert made.get() == "one"
+    forbidden[made.path] = b"two"
+    world.clock.advance(1)
+    assert made.get() == "two"
+    del forbidden[made.path]
+    world.clock.advance(1)
+    with pytest.raises(TableUnavailable):
+        made.get()
+
+
+def test_what_another_has_read_is_parsed_once(world, forbidden):
+    parsed = []
+    made = source(world, parsed.append)
+    forbidden[made.path] = b"one"
+    for _ in range(5):
+        made.get()
+        world.clock.advance(2)
+    assert parsed == ["one"]
+
+
+def test_what_another_has_read_may_be_nonsense(world, forbidden):
+    made = source(world, int)
+    forbidden[made.path] = b"x"
+    with pytest.raises(TableUnavailable, match="invalid literal"):
+        made.get()
+    forbidden[made.path] = b"1"
+    world.clock.advance(1)
+    assert made.get() == 1

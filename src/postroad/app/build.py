@@ -194,6 +194,7 @@ class _Builder:
             texts=settings.texts,
             clock=self.core.clock,
             warn=lambda text: self.log.warning("trivial-rewrite", text),
+            private=self.core.keyring.file,
         )
 
     def _limit(self, service: Service | None) -> int:

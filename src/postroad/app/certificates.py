@@ -20,6 +20,7 @@ from postroad.base.config import Config, Service
 from postroad.base.errors import Problem, Severity, TableUnavailable
 from postroad.base.kinds import split_list
 from postroad.base.params import Settings
+from postroad.delivery.smtp.login_params import SASL_AUTH_ENABLE, SASL_PASSWORD_MAPS
 from postroad.model.params import QUEUE_DIRECTORY
 from postroad.net.tls.chains import Chain, read_chains, read_pair
 from postroad.net.tls.context import new_context
@@ -30,7 +31,7 @@ from postroad.net.tls.server import ServerTls
 from postroad.net.tls.sni import context_of
 from postroad.tables.context import TableContext
 from postroad.tables.inline import Inline
-from postroad.tables.registry import open_table
+from postroad.tables.registry import TEXT_TYPES, open_table
 from postroad.tables.textfile import TextFile
 
 #: Endings of the parameters that name files in PEM, behind smtpd_tls_, smtp_tls_ and lmtp_tls_.
@@ -142,6 +143,16 @@ def _paths_of(command: str, settings: Settings) -> Iterator[str]:
         yield from (path for path in paths if path and path.lower() not in _NO_FILES)
 
 
+def _password_files(command: str, settings: Settings, directory: str) -> Iterator[str]:
+    """Yield the files of passwords for other servers: root's alone as a rule, like keys."""
+    if settings[SASL_AUTH_ENABLE[command]]:
+        context = TableContext(directory, settings.texts)
+        for spec in settings[SASL_PASSWORD_MAPS[command]]:
+            kind, _, name = spec.removeprefix("proxy:").partition(":")
+            if kind in TEXT_TYPES | {"regexp", "pcre", "cidr"}:
+                yield context.path(name)
+
+
 @dataclass(slots=True)
 class Collection:
     """One look at everything: what was read, and what could not be.
@@ -224,6 +235,7 @@ class Collector:
             yield from _paths_of("smtpd", settings)
         for command, settings in self._clients():
             yield from _paths_of(command, settings)
+            yield from _password_files(command, settings, self._config.directory)
 
     def _names(self, settings: Settings, found: Collection) -> dict[str, bytes]:
         """Return the chains by server name; the first table that has a name counts."""

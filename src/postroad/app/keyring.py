@@ -33,6 +33,10 @@ class Keyring:
         made = ServerTls(settings, now.files, now.names_for(settings), mandatory=demands_tls(settings))
         return self.attach(made, lambda tls, new: tls.replace(new.files, new.names_for(settings)))
 
+    def file(self, path: str) -> bytes | None:
+        """Return what the supervisor has read from a file, None for one that it has not or could not."""
+        return self.certificates.files.get(path)
+
     def attach(self, user: T, take: Callable[[T, Certificates], None]) -> T:
         """Call ``take(user, certificates)`` for new certificates while ``user`` lives; returns ``user``.
 

@@ -15,6 +15,11 @@ def _nobody(text: str) -> None:
     """Hear a warning and forget it."""
 
 
+def _nothing(path: str) -> bytes | None:  # noqa: ARG001 - as in every such function
+    """Know no file that this process may not read."""
+    return None
+
+
 @dataclass(slots=True, eq=False)
 class TableContext:
     """The surroundings of the tables of one configuration; the same ``type:name`` is opened once.
@@ -22,7 +27,8 @@ class TableContext:
     ``config_directory`` is where relative file names begin ("" for the working directory).
     ``texts`` are the expanded parameters (``Settings.texts``).  ``warn`` hears of lines that are
     left out and of files that cannot be read any more.  ``interval`` is the number of seconds
-    between two looks at a file for changes.
+    between two looks at a file for changes.  ``private`` gives the content of a file that this process
+    may not read, from one that may, None where it has none.
     """
 
     config_directory: str = ""
@@ -32,6 +38,7 @@ class TableContext:
     random: random.Random = field(default_factory=random.Random)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     interval: float = 1.0
+    private: Callable[[str], bytes | None] = _nothing
     tables: dict[tuple[str, bool], Table] = field(default_factory=dict)
 
     def path(self, name: str) -> str:

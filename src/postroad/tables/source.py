@@ -28,10 +28,12 @@ class Source(Generic[T]):
     __slots__ = (
         "_clock",
         "_error",
+        "_given",
         "_interval",
         "_known",
         "_next",
         "_parse",
+        "_private",
         "_stamp",
         "_value",
         "_warn",
@@ -44,6 +46,8 @@ class Source(Generic[T]):
         self._clock = context.clock
         self._warn = context.warn
         self._interval = context.interval
+        self._private = context.private
+        self._given: bytes | None = None  # what it said last, when we were not let to read it
         self._next = float("-inf")
         self._stamp: tuple[int, int, int] | None = None
         self._value: T | None = None
@@ -67,8 +71,9 @@ class Source(Generic[T]):
             if stamp == self._stamp:
                 return
             fresh = status.st_mtime > self._clock.now() - _FRESH
-            text = Path(self.path).read_bytes().decode("utf-8-sig", "surrogateescape")
-            self._value = self._parse(text)
+            self._take(Path(self.path).read_bytes())
+        except PermissionError as error:
+            self._look_privately(error)
         except OSError as error:
             self._fail(f"open {self.path}: {error.strerror}")
         except ValueError as error:
@@ -78,8 +83,26 @@ class Source(Generic[T]):
         else:
             self._stamp, self._error, self._known = None if fresh else stamp, "", True
 
+    def _take(self, data: bytes) -> None:
+        self._value = self._parse(data.decode("utf-8-sig", "surrogateescape"))
+
+    def _look_privately(self, error: PermissionError) -> None:
+        """Take what somebody else has read; it changes when he has read it again, not with the file."""
+        self._stamp = None
+        data = self._private(self.path)
+        if data is None:
+            self._fail(f"open {self.path}: {error.strerror}")
+        elif data is not self._given or self._error:
+            try:
+                self._take(data)
+            except Exception as bad:  # noqa: BLE001 - "could not look", whatever kept us from it
+                self._fail(f"{self.path}: {bad if isinstance(bad, ValueError) else repr(bad)}")
+            else:
+                self._given, self._error, self._known = data, "", True
+
     def _fail(self, error: str) -> None:
         self._stamp = None
+        self._given = None
         self._value = None
         if self._known and error != self._error:
             self._warn(error)
