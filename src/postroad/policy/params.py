@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postroad.base.kinds import BOOL, INT, LIST, RAW, STRING, TIME, choice
+from postroad.base.kinds import BOOL, INT, LIST, RAW, STRING, TIME, TIME_DAYS, choice
 from postroad.base.params import Group
 
 params = Group("policy")
@@ -192,6 +192,48 @@ POLICY_SERVICE_POLICY_CONTEXT = params.declare(
     STRING,
     "",
     "What a policy server is told as policy_context, so that one server can serve several lists.",
+)
+
+# --- greylisting
+GREYLIST_DELAY = params.declare(
+    "greylist_delay",
+    TIME,
+    "300s",
+    "How long greylist keeps away a client network, sender and recipient that it has not seen together.",
+    low=1,
+    own=True,
+)
+GREYLIST_WINDOW = params.declare(
+    "greylist_window",
+    TIME_DAYS,
+    "2d",
+    "How long greylist waits for somebody to come again; who comes later begins anew.",
+    low=1,
+    own=True,
+)
+GREYLIST_EXPIRE = params.declare(
+    "greylist_expire",
+    TIME_DAYS,
+    "35d",
+    "How long greylist remembers those who came again, counted from their last mail.",
+    low=1,
+    own=True,
+)
+GREYLIST_AUTO_ALLOW = params.declare(
+    "greylist_auto_allow",
+    INT,
+    "5",
+    "How often a network must have come again before greylist lets all its mail pass; 0 for never.",
+    low=0,
+    own=True,
+)
+GREYLIST_LIMIT = params.declare(
+    "greylist_limit",
+    INT,
+    "1000000",
+    "How many triples greylist remembers, about; the oldest of those who did not come again go first.",
+    low=1000,
+    own=True,
 )
 
 # --- functions in Python
