@@ -30,7 +30,7 @@ class Stored:
     """A stored password.  ``scheme`` is in upper case; ``text`` is what stands behind it."""
 
     scheme: str
-    encoding: str  # "", "b64" or "hex"
+    encoding: str  # of a digest: "", "b64" or "hex"
     text: str = field(repr=False)
 
     @property
@@ -42,7 +42,7 @@ class Stored:
 def read(value: str) -> Stored:
     """Read a stored password; one without a scheme is CRYPT, as in Dovecot's passwd-file.
 
-    ValueError for a scheme that is not known.
+    ValueError for a scheme that is not known, and for what its encoding does not allow.
     """
     match = _FORM.match(value)
     if match is None:
@@ -51,17 +51,16 @@ def read(value: str) -> Stored:
     encoding = _ENCODINGS.get((match[2] or "").upper())
     if encoding is None or (scheme not in _VERIFY and scheme != "LOCKED"):
         raise ValueError(f"unknown password scheme {match[0]}")
-    return Stored(scheme, encoding, value[match.end() :])
+    text = value[match.end() :]
+    if encoding and scheme not in _DIGESTS:
+        return Stored(scheme, "", _decoded(text, encoding).decode("utf-8", "surrogateescape"))
+    return Stored(scheme, encoding, text)
 
 
 def verify(stored: Stored, password: bytes) -> bool:
     """Return whether the password is the stored one.  ValueError for a hash that cannot be used."""
     if stored.locked:
         return False
-    text = stored.text
-    if stored.encoding and stored.scheme not in _DIGESTS:
-        text = _decoded(text, stored.encoding).decode("ascii", "surrogateescape")
-        stored = Stored(stored.scheme, "", text)
     return _VERIFY[stored.scheme](stored, password)
 
 
