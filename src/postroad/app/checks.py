@@ -11,6 +11,7 @@ from postroad.base.config import Config, Service
 from postroad.base.errors import Problem, Severity
 from postroad.base.params import Family, Settings
 from postroad.delivery.mailbox.check import check_alias, check_local, check_virtual
+from postroad.delivery.smtp.check import check_client
 from postroad.model.params import ALIAS_MAPS, LOCAL_TRANSPORT, MYDESTINATION
 from postroad.net.interfaces import own_addresses
 from postroad.policy.check import check as check_policy
@@ -53,6 +54,17 @@ def mailboxes(config: Config) -> list[Problem]:
         hint = "aliases work; mail for other users waits in the queue. mydestination = (empty) turns it off"
         found.append(Problem(config.where("mydestination"), text, hint, Severity.UNSUPPORTED))
     return found
+
+
+def clients(config: Config) -> list[Problem]:
+    """Return what is wrong with logins at other servers, and with DANE."""
+    found: list[Problem] = []
+    for service in config.services:
+        if service.command in ("smtp", "lmtp"):
+            settings = config.settings_for(service)
+            context = TableContext(config.directory, settings.texts)
+            found += check_client(settings, service.command, partial(_where, config, service), context)
+    return list(dict.fromkeys(found))
 
 
 def tables(config: Config) -> list[Problem]:
@@ -131,6 +143,7 @@ def _where(config: Config, service: Service | None, name: str) -> str:
 FURTHER: tuple[Callable[[Config], list[Problem]], ...] = (
     restrictions,
     mailboxes,
+    clients,
     tables,
     addresses,
     feedback,
