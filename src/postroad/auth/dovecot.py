@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from postroad.auth.offer import Offer
 from postroad.base import tasks
@@ -72,7 +72,7 @@ class _Connection(asyncio.Protocol):
         self.heard = 0  # events, to know a server that hangs
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         self.transport = transport
         transport.write(self.client.hello())
 
