@@ -43,10 +43,12 @@ class SecureHandshake(Handshake):
 
     # --- the driver's side
 
-    def secured(self, *, verified: bool) -> None:
+    def secured(self, *, verified: bool, early: bool = False) -> Event | None:
         """Hands are shaken, and the server is whom the policy wants: begin again (RFC 3207 4.2).
 
         Nothing that the server has said before counts any more: who could not read it could write it.
+        ``early``: it has said something behind the handshake already.  Where EHLO is to come first, that
+        is an answer to what somebody else has put before it (CVE-2009-3555): REFUSED.
         """
         self.encrypted = True
         self.verified = verified
@@ -54,10 +56,13 @@ class SecureHandshake(Handshake):
         self.features = Features()
         if self._terms is not None and self._terms.wrapper:
             self.stage = GREETING
+        elif early:
+            return self.refuse(self._nonsense("an answer before the first command behind STARTTLS"))
         elif self._manners.lmtp:
             self._say(LHLO, "LHLO")
         else:
             self._say(EHLO, "EHLO")
+        return None
 
     def insecure(self) -> Event:
         """The handshake has failed: nothing can be said any more."""

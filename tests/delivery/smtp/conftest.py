@@ -13,10 +13,18 @@ from postroad.base.params import settings_of
 from postroad.base.wheel import Wheel
 from postroad.delivery.smtp import params as smtp_params
 from postroad.delivery.smtp.agent import SmtpAgent
+from postroad.delivery.smtp.logins import open_logins
+from postroad.delivery.smtp.security import Security
+from postroad.delivery.smtp.tls_engine import TlsEngine
+from postroad.delivery.smtp.tls_policy import TlsPolicies
 from postroad.model import params as model_params
 from postroad.model.job import Job
 from postroad.model.message import Message, Recipient, Text
+from postroad.net import params as net_params
 from postroad.net.mailhosts import Host, NoHosts
+from postroad.net.tls import params as net_tls_params
+from postroad.tables import params as table_params
+from postroad.tables.context import TableContext
 
 CONTENT = b"Subject: hello\r\n\r\nbody\r\n.dot\r\n"
 HOSTNAME = "mx.example.test"
@@ -184,7 +192,26 @@ def job_of():
 
 def settings(**texts):
     texts = {"myhostname": HOSTNAME, "append_dot_mydomain": "no", "smtputf8_enable": "yes"} | texts
-    return settings_of([model_params.params, smtp_params.params], **texts)
+    groups = [model_params, smtp_params, net_params, net_tls_params, table_params]
+    return settings_of([group.params for group in groups], **texts)
+
+
+def secure(made, program, log, clock, *, files, dane):
+    """Return what is asked of connections under these settings."""
+
+    def warn(text):
+        log.warning(program, text)
+
+    tables = TableContext(texts=made.texts, warn=warn)
+    return Security(
+        made,
+        program,
+        policies=TlsPolicies(made, program, tables, warn),
+        engine=TlsEngine(made, program, files, clock.steady),
+        dane=dane,
+        logins=open_logins(made, program, tables, clock),
+        warn=warn,
+    )
 
 
 @pytest.fixture
@@ -205,7 +232,7 @@ async def servers():
 async def post():
     posts = []
 
-    def make(*servers, program="smtp", hosts=None, timeouts=None, **texts):
+    def make(*servers, program="smtp", hosts=None, timeouts=None, files=None, dane=None, **texts):
         sink = ListSink()
         loop = asyncio.get_running_loop()
         made = None
@@ -219,15 +246,17 @@ async def post():
                 raise NoHosts("5.4.4", f"Name service error for name={nexthop}")
             return found
 
+        chosen, log, clock = settings(**texts), Log(sink), SystemClock()
         agent = SmtpAgent(
-            settings(**texts),
+            chosen,
             transport=program,
             program=program,
             hosts=look_up,
-            log=Log(sink),
-            clock=SystemClock(),
+            log=log,
+            clock=clock,
             wheel=ImpatientWheel(loop),
             loop=loop,
+            security=secure(chosen, program, log, clock, files=files or {}, dane=dane),
         )
         for stage, seconds in (timeouts or {}).items():
             agent._context.timeouts[stage] = seconds

@@ -16,6 +16,7 @@ from postroad.delivery.smtp.context import ClientContext
 from postroad.delivery.smtp.dial import Dialer
 from postroad.delivery.smtp.lane import Lane
 from postroad.delivery.smtp.parcel import Carrier, Parcel, Report
+from postroad.delivery.smtp.security import Security
 from postroad.model.job import Job
 
 PassOn = Callable[[Job, str, Report], None]
@@ -31,7 +32,7 @@ class SmtpAgent:
     ``program`` is smtp or lmtp and says which parameters count; ``transport`` is the service's name.
     ``hosts`` finds the hosts of a next hop and raises NoHosts.  ``own`` are the addresses of
     inet_interfaces.  ``pass_on(job, transport, report)`` hands a job to best_mx_transport; without
-    it such mail is deferred.
+    it such mail is deferred.  ``security`` is what is asked of connections, None for nothing.
     """
 
     gathers = 1
@@ -49,9 +50,14 @@ class SmtpAgent:
         loop: asyncio.AbstractEventLoop,
         own: Sequence[str] = (),
         pass_on: PassOn | None = None,
+        security: Security | None = None,
     ) -> None:
         self.transport = transport
         self._context = ClientContext(settings, program, log, clock, wheel, loop)
+        if security is not None and not security.never:
+            self._context.security = security
+            if security.logins is not None and security.logins.by_sender:
+                self._context.keep_none()
         self._now = clock.steady
         self._dialer = Dialer(self._context, own)
         self._hosts = hosts

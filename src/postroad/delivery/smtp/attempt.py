@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
 
 from postroad.delivery.smtp import params as p
 from postroad.delivery.smtp.connection import Connection
@@ -18,34 +17,10 @@ from postroad.delivery.smtp.context import (
 from postroad.delivery.smtp.dial import Dialer
 from postroad.delivery.smtp.lane import Lane
 from postroad.delivery.smtp.parcel import Carrier, Parcel
+from postroad.delivery.smtp.security import Bond
 from postroad.model.outcome import Outcome
-from postroad.net.mailhosts import NoHosts
+from postroad.net.mailhosts import Host, NoHosts
 from postroad.proto.client_values import Peer
-
-
-class Host(Protocol):
-    """A place to connect to.  ``site`` counts the next hops of a list, from 0."""
-
-    @property
-    def name(self) -> str:
-        """The host's name."""
-
-    @property
-    def address(self) -> str:
-        """Its IP address."""
-
-    @property
-    def port(self) -> int:
-        """The TCP port."""
-
-    @property
-    def preference(self) -> int:
-        """The MX preference; less is better."""
-
-    @property
-    def site(self) -> int:
-        """Which of several next hops it belongs to."""
-
 
 Hosts = Callable[[str], Awaitable[Sequence[Host]]]
 UNAVAILABLE = "server unavailable or unable to receive mail"
@@ -123,7 +98,7 @@ class Attempt:
                 path = nexthop[5:]
                 peer = Peer(self._context.manners.hostname, path, nexthop=path)
                 self.lane.alternatives = False
-                await self._host(peer, final=True)
+                await self._host(peer, None, final=True)
                 return
             nexthop = nexthop.removeprefix("inet:")
         fallback = self._context.client[p.FALLBACK_RELAY]
@@ -170,19 +145,20 @@ class Attempt:
             exhausts = limit and sessions.get(site, 0) + 1 >= limit
             more = any(not exhausts or other.site != site for other in others)
             peer = Peer(host.name, host.address, host.port, host.preference == best[site], destination)
-            if await self._host(peer, final=last and not more, alone=last and not others):
+            if await self._host(peer, host, final=last and not more, alone=last and not others):
                 sessions[site] = sessions.get(site, 0) + 1
 
-    async def _host(self, peer: Peer, *, final: bool, alone: bool = True) -> bool:
+    async def _host(self, peer: Peer, host: Host | None, *, final: bool, alone: bool = True) -> bool:
         """Try one host; whether there was a session.  ``alone``: none is left if the handshake fails."""
-        connection = await self._dialer.connect(peer, self.lane)
-        if isinstance(connection, Outcome):
-            self._why = connection
-            self._context.emit(NO_CONNECTION, connection.text)
+        connection = await self._connect(peer, host)
+        if connection is None:
             return False
-        session = connection.session
-        if session.failure is not None:
-            self._all_failed(session.failure, final=alone)
+        failure = connection.session.failure
+        if failure is not None:
+            # A host that cannot shake hands, where it need not, must not slow its site down: the next
+            # attempt may go without.
+            harmless = connection.link is not None and connection.link.may_be_plain
+            self._all_failed(failure, final=alone, blame=not harmless)
             return False
         parcel = await self._carry(connection)
         keep = set() if final else set(parcel.soft(bounces_too=self._context.soft_bounce))
@@ -197,6 +173,38 @@ class Attempt:
         elif final:
             self._blame(self._suspect)
         return True
+
+    async def _connect(self, peer: Peer, host: Host | None) -> Connection | None:
+        """Return a connection whose handshake has ended, None when there is none (``_why``)."""
+        security = self._context.security
+        bond: Bond | None = None
+        if security is not None:
+            agreed = await security.agree(peer, host, self.parcel.message.sender)
+            if isinstance(agreed, Outcome):
+                self._why = agreed
+                return None
+            bond = agreed
+        connection = await self._dialer.connect(peer, self.lane, bond)
+        if isinstance(connection, Connection) and self._plain_after_all(connection):
+            failure = connection.session.failure
+            self._context.emit(HOST_SKIPPED, self.parcel.message.id, failure.text if failure else "")
+            connection = await self._dialer.connect(peer, self.lane)
+        if isinstance(connection, Outcome):
+            self._why = connection
+            self._context.emit(NO_CONNECTION, connection.text)
+            return None
+        return connection
+
+    def _plain_after_all(self, connection: Connection) -> bool:
+        """Whether mail for which TLS is welcome, not required, goes without: hands could not be shaken.
+
+        As with Postfix, not at once: the mail has been deferred for that before.
+        """
+        if connection.link is None or not connection.link.may_be_plain:
+            return False
+        message, attempt = self.parcel.message, self.parcel.job.attempt
+        now = attempt.wall if attempt is not None else self._context.clock.now()
+        return now - message.arrival >= self._context.plain_after
 
     async def _carry(self, connection: Connection) -> Parcel:
         done: asyncio.Future[None] = self._context.loop.create_future()
@@ -213,14 +221,15 @@ class Attempt:
 
     # --- failures
 
-    def _all_failed(self, outcome: Outcome, *, final: bool) -> None:
+    def _all_failed(self, outcome: Outcome, *, final: bool, blame: bool = True) -> None:
         """The host as a whole did not want to talk to us."""
         self._why = outcome
         soft = outcome.status[0] == "4" or self._context.soft_bounce
         if soft and not final:
             self._context.emit(HOST_SKIPPED, self.parcel.message.id, outcome.text)
             return
-        self._blame(outcome)
+        if blame:
+            self._blame(outcome)
         self._set_rest(outcome)
 
     def _give_up(self) -> None:

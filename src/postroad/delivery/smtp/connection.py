@@ -6,15 +6,21 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import cast
 
+from postroad.base import tasks
 from postroad.base.errors import StoreUnavailable
-from postroad.delivery.smtp.context import DISCARDING, LONG_LINE, ClientContext
+from postroad.delivery.smtp.context import DISCARDING, LONG_LINE, UNEXPECTED, ClientContext
 from postroad.delivery.smtp.lane import Lane
 from postroad.delivery.smtp.parcel import Parcel
+from postroad.delivery.smtp.security import Bond
+from postroad.delivery.smtp.starttls import OFFERED, SecureLink
 from postroad.mail.downgrade import Downgrade
 from postroad.model.message import Text
+from postroad.model.outcome import Outcome
+from postroad.net.tls.errors import TlsError
+from postroad.net.tls.transport import TlsTransport
 from postroad.proto.client import ClientSession
 from postroad.proto.client_content import ContentEncoder, fits
-from postroad.proto.client_stages import CLOSED, IDLE, QUIT, Event
+from postroad.proto.client_stages import CLOSED, IDLE, QUIT, TLS, Event
 from postroad.proto.client_values import Peer
 
 _FOREVER = float("inf")
@@ -28,7 +34,8 @@ _WAIT, _CONTENT, _FINISHED = Event.WAIT, Event.CONTENT, Event.FINISHED
 class Connection(asyncio.Protocol):
     """A connection, from the moment it is open.  ``then(self)`` is called once, when the handshake ends.
 
-    ``session.failure`` says whether it can be used.
+    ``session.failure`` says whether it can be used.  ``bond`` is what is asked of it, None for nothing;
+    ``link`` sees to that.
     """
 
     __slots__ = (
@@ -39,18 +46,18 @@ class Connection(asyncio.Protocol):
         "_pieces",
         "_since",
         "_then",
+        "_tls",
         "_transport",
         "_unsent",
         "deadline",
         "lane",
+        "link",
         "lost",
         "peer",
         "session",
     )
 
-    def __init__(
-        self, context: ClientContext, peer: Peer, lane: Lane, then: Callable[[Connection], None]
-    ) -> None:
+    def __init__(self, context: ClientContext, peer: Peer, lane: Lane, then: Callable[[Connection], None], bond: Bond | None = None) -> None:  # fmt: skip  # noqa: E501
         self._context = context
         self._then: Callable[[Connection], None] | None = then
         self._transport: asyncio.Transport | None = None
@@ -64,7 +71,10 @@ class Connection(asyncio.Protocol):
         self.lane = lane
         self.lost = False  # or closing: nothing more can be sent
         self.peer = peer
-        self.session = ClientSession(context.manners, peer, context.warn, lane.usual)
+        self._tls: TlsTransport | None = None
+        self.link = SecureLink(context, bond, peer) if bond is not None else None
+        terms = bond.terms if bond is not None else None
+        self.session = ClientSession(context.manners, peer, context.warn, lane.usual, terms)
 
     # --- the agent's side
 
@@ -104,15 +114,22 @@ class Connection(asyncio.Protocol):
         self._since = self._context.clock.steady()
         self._mind_time()
         self._context.wheel.join(self)
+        if self.session.stage is TLS:
+            self._event(Event.START_TLS)
 
     def data_received(self, data: bytes) -> None:
         """Take what was read."""
+        if self._tls is not None:
+            self._decrypt(self._tls, data)
+            return
         self.session.feed(data)
         self._drive()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop gives it
         """The connection is gone, by the server's doing or ours."""
         self._context.wheel.leave(self)
+        if self.link is not None and self.session.stage is TLS:
+            self.link.lost(timed_out=False)
         self.lost = True
         self._event(self.session.fail())
         self._drive()
@@ -142,7 +159,58 @@ class Connection(asyncio.Protocol):
             self._unsent = unsent  # slow, but it moves
             self._mind_time()
         else:
+            if self.link is not None and session.stage is TLS:
+                self.link.lost(timed_out=True)
             self._event(session.fail(timed_out=True))
+            self._drive()
+
+    # --- TLS and the login
+
+    def _decrypt(self, tls: TlsTransport, data: bytes) -> None:
+        link, session = self.link, self.session
+        assert link is not None
+        if self.lost:
+            return
+        try:
+            plain = tls.receive(data)
+        except TlsError as error:
+            event = link.broken(session, error)
+            if event is None:
+                self._abort()
+            else:
+                self._event(event)
+            return
+        if not link.shaken and tls.pipe.established:
+            event = link.judged(session, early=bool(plain))
+            if event is not None:
+                self._event(event)
+                return
+        if plain:
+            session.feed(plain)
+        self._drive()
+        if tls.pipe.closed:
+            self._abort()  # it has said that it sends no more
+
+    def _start_tls(self) -> None:
+        link, transport = self.link, self._transport
+        assert link is not None
+        assert transport is not None
+        try:
+            self._tls = self._transport = link.start(transport)
+        except TlsError as error:
+            self._event(link.not_started(self.session, error))
+
+    async def _log_in(self, link: SecureLink) -> None:
+        try:
+            event = await link.log_in(self.session)
+        except Exception as error:  # noqa: BLE001 - a defect of ours: the mail must not wait for the time limit
+            self._context.emit(UNEXPECTED, self.peer.relay, error)
+            event = self.session.refuse(
+                Outcome("4.3.0", "internal error of the mail system", self.peer.relay)
+            )
+        if not self.lost:
+            if event is not None:
+                self._event(event)
             self._drive()
 
     # --- the conversation
@@ -173,6 +241,11 @@ class Connection(asyncio.Protocol):
             self._ready()
         elif event is Event.REFUSED:
             self._refused()
+        elif event is Event.START_TLS:
+            self._start_tls()
+        elif event is Event.LOGIN:
+            assert self.link is not None
+            tasks.spawn(self._log_in(self.link), f"login at {self.peer.relay}")
         else:
             self._abort()
 
@@ -180,13 +253,22 @@ class Connection(asyncio.Protocol):
         if self._then is None:
             self._release()  # behind RSET
             return
-        context = self._context
+        context, session, link = self._context, self.session, self.link
         if context.discarded and context.logs_discard:
             context.emit(DISCARDING, context.discarded)
+        if link is not None:
+            link.ready()
+            if link.single:
+                self._since = -_FOREVER  # too old to carry a second message
+        self.lane.keep(allowed=link is None or not link.single)
+        if context.notes_offer and session.features.starttls and (link is None or not link.bond.terms.tls):
+            context.emit(OFFERED, self.peer.name)
         then, self._then = self._then, None
         then(self)
 
     def _refused(self) -> None:
+        if self.link is not None:
+            self.link.refused(self.session)
         if self.session.stage is CLOSED:
             self._abort()
         else:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import TYPE_CHECKING
 
 from postroad.base.clock import Clock
 from postroad.base.log import Event, Log
 from postroad.base.params import Settings
 from postroad.base.wheel import Wheel
 from postroad.delivery.smtp import params as p
+from postroad.delivery.smtp import tls_params as t
 from postroad.mail.address import to_external
-from postroad.model.params import LINE_LENGTH_LIMIT, MYHOSTNAME, QUEUE_DIRECTORY, SOFT_BOUNCE
+from postroad.model.params import (
+    LINE_LENGTH_LIMIT,
+    MINIMAL_BACKOFF_TIME,
+    MYHOSTNAME,
+    QUEUE_DIRECTORY,
+    SOFT_BOUNCE,
+)
 from postroad.proto.client_features import parse_discard
 from postroad.proto.client_stages import STAGES, Stage
 from postroad.proto.client_values import Manners
+
+if TYPE_CHECKING:
+    from postroad.delivery.smtp.security import Security
 
 
 def events(text: str, doc: str, *, urgent: bool = False) -> dict[str, Event]:
@@ -64,6 +75,7 @@ class ClientContext:
             reply_limit=settings[LINE_LENGTH_LIMIT],
             convert_8bit=not settings[p.DISABLE_MIME_OUTPUT_CONVERSION],
         )
+        self.plain_after = settings[MINIMAL_BACKOFF_TIME]  # seconds; see Attempt
         self.soft_bounce = settings[SOFT_BOUNCE]
         self.queue_directory = os.path.abspath(settings[QUEUE_DIRECTORY])  # noqa: PTH100 - a name, not a file
         self.timeouts = self._timeouts()
@@ -74,12 +86,15 @@ class ClientContext:
         self.idle_limit = float(client[p.CONNECTION_CACHE_TIME_LIMIT])
         self.reuse_time = float(client[p.CONNECTION_REUSE_TIME_LIMIT])
         self.reuse_count = client[p.CONNECTION_REUSE_COUNT_LIMIT]
+        self.notes_offer = client[t.TLS_NOTE_STARTTLS_OFFER]
+        self.security: Security | None = None  # nothing is asked of any connection
         self.closing = False
         self.passes_on = False  # somebody takes the mail for best_mx_transport
 
     def _timeouts(self) -> dict[Stage, float]:
         named = {
             "helo_timeout": p.HELO_TIMEOUT,
+            "starttls_timeout": t.STARTTLS_TIMEOUT,
             "mail_timeout": p.MAIL_TIMEOUT,
             "rcpt_timeout": p.RCPT_TIMEOUT,
             "data_init_timeout": p.DATA_INIT_TIMEOUT,
@@ -89,6 +104,11 @@ class ClientContext:
             "quit_timeout": p.QUIT_TIMEOUT,
         }
         return {stage: float(self.client[named[stage.timeout]]) for stage in STAGES if stage.timeout}
+
+    def keep_none(self) -> None:
+        """Use each connection for one message: the next sender logs in as somebody else."""
+        self.keeps = False
+        self.always_keeps = frozenset()
 
     def emit(self, event: dict[str, Event], *values: object) -> None:
         """Note an event under this program's name."""

@@ -13,6 +13,7 @@ from postroad.delivery.smtp import params as p
 from postroad.delivery.smtp.connection import Connection
 from postroad.delivery.smtp.context import BIND_FAILED, ClientContext
 from postroad.delivery.smtp.lane import Lane
+from postroad.delivery.smtp.security import Bond
 from postroad.model.outcome import Outcome
 from postroad.proto.client_values import Peer
 
@@ -37,7 +38,7 @@ class Dialer:
             socket.AF_INET6: bool(client[p.BIND_ADDRESS6]),
         }
 
-    async def connect(self, peer: Peer, lane: Lane) -> Connection | Outcome:
+    async def connect(self, peer: Peer, lane: Lane, bond: Bond | None = None) -> Connection | Outcome:
         """Return a connection whose handshake has ended (``session.failure`` says how), or a failure."""
         loop = self._context.loop
         ready: asyncio.Future[None] = loop.create_future()
@@ -46,7 +47,7 @@ class Dialer:
             if not ready.done():
                 ready.set_result(None)
 
-        connection = Connection(self._context, peer, lane, then)
+        connection = Connection(self._context, peer, lane, then, bond)
         where = f"{peer.host}:{peer.port}" if peer.port else peer.host
         sock: socket.socket | None = None
         try:

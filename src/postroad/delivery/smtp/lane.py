@@ -29,6 +29,7 @@ class Lane:
     """
 
     __slots__ = (
+        "_allowed",
         "_on_demand",
         "active",
         "alternatives",
@@ -46,6 +47,7 @@ class Lane:
     def __init__(self, nexthop: str, *, on_demand: bool = True, always: bool = False) -> None:
         self.nexthop = nexthop
         self._on_demand = on_demand  # smtp_connection_cache_on_demand
+        self._allowed = True  # by smtp_tls_connection_reuse
         self.always = always  # smtp_connection_cache_destinations
         self.idle: list[Connection] = []
         self.waiting: deque[Parcel] = deque()
@@ -65,7 +67,12 @@ class Lane:
         """
         self.jobs += 1
         back_to_back = self.last_done + _BACK_TO_BACK >= now
-        self.steady = self._on_demand and (back_to_back or (self.steady and self.jobs > 1))
+        self.steady = self._on_demand and self._allowed and (back_to_back or (self.steady and self.jobs > 1))
+
+    def keep(self, *, allowed: bool) -> None:
+        """Say whether connections like the newest may carry a second message; no mail waits for one else."""
+        self._allowed = allowed
+        self.steady = self.steady and allowed
 
     def done(self, now: float) -> None:
         """A job has ended."""

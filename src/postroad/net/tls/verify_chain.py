@@ -99,7 +99,7 @@ def _told(error: crypto.X509StoreContextError) -> str:
     if code in _SELF_SIGNED:
         return "certificate verification failed for {}: self-signed certificate"
     if code in _NO_ISSUER:
-        issuer = one_line(error.certificate.get_issuer())
+        issuer = issuer_of(error.certificate)
         return f"certificate verification failed for {{}}: untrusted issuer {issuer}"
     if code in _NOT_YET:
         return "server certificate verification failed for {}: certificate not yet valid"
@@ -108,9 +108,13 @@ def _told(error: crypto.X509StoreContextError) -> str:
     return f"server certificate verification failed for {{}}: num={code}:{_sound(words)}"
 
 
-def one_line(name: crypto.X509Name) -> str:
-    """Return a name as OpenSSL writes it on one line, ``/C=SE/CN=Name``, without braces."""
-    parts = (f"/{key.decode()}={value.decode('utf-8', 'replace')}" for key, value in name.get_components())
+def issuer_of(certificate: crypto.X509) -> str:
+    """Return who signed it as OpenSSL writes names on one line, ``/C=SE/CN=Name``, without braces."""
+    try:
+        issuer = certificate.to_cryptography().issuer
+        parts = [f"/{each.rfc4514_attribute_name}={each.value!s}" for each in issuer]
+    except Exception:  # noqa: BLE001 - the codec's own classes: it only informs
+        return "unknown"
     return _sound("".join(parts)[:256])
 
 
