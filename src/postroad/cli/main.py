@@ -37,6 +37,7 @@ COMMANDS = {
     "send": Command("send", "compose a message and submit it"),
     "manual": Command("manual", "print what the parameters of main.cf mean"),
     "user": Command("user", "add, change, lock and list the users that can log in"),
+    "tls": Command("tls", "look at other servers' TLS; make keys, certificates, TLSA records"),
     "link": Command("link", "make links by which Postfix's commands are called"),
     "postconf": _postfix("postconf", "show and change the configuration"),
     "postqueue": _postfix("postqueue", "show and flush the queue"),
