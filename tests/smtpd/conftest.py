@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from peers.certificates import self_signed
 from postroad.base.clock import TestClock
 from postroad.base.log import ListSink, Log
 from postroad.base.params import settings_of
@@ -14,6 +15,7 @@ from postroad.base.wheel import Wheel
 from postroad.model import params as model
 from postroad.model.reply import Reply
 from postroad.net.tls import params as tls_params
+from postroad.net.tls.server import ServerTls
 from postroad.smtpd import params as smtpd
 from postroad.smtpd.service import SmtpdService
 from postroad.tables import params as tables_params
@@ -137,9 +139,25 @@ class Stand:
         self.service = None
 
     def make(
-        self, *, local=False, limit=0, on_full=None, identify=None, has_space=None, name="smtp", **texts
+        self,
+        *,
+        local=False,
+        limit=0,
+        on_full=None,
+        identify=None,
+        has_space=None,
+        name="smtp",
+        pair=None,
+        authenticator=None,
+        **texts,
     ):
+        """``pair`` is the server's certificate; ``authenticator`` knows users."""
         more = {"has_space": has_space} if has_space else {}
+        if pair is not None:
+            texts |= {"smtpd_tls_cert_file": "/cert", "smtpd_tls_key_file": "/key"}
+            files = {"/cert": pair.certificate_pem, "/key": pair.key_pem}
+            mandatory = "may" not in texts.values()
+            more["tls"] = ServerTls(settings(**texts), files, mandatory=mandatory)
         self.service = SmtpdService(
             settings(**texts),
             intake=self.intake,
@@ -154,6 +172,7 @@ class Stand:
             on_full=on_full,
             local=local,
             name=name,
+            authenticator=authenticator,
             **more,
         )
         return self.service
@@ -201,6 +220,13 @@ class Peer:
             reply = await self.reply()
         return reply
 
+    async def rest(self):
+        """Return all bytes until the end, b"" when it ends with a reset."""
+        try:
+            return await asyncio.wait_for(self.reader.read(), 5)
+        except ConnectionResetError:
+            return b""
+
     async def close(self):
         self.writer.close()
         with __import__("contextlib").suppress(OSError):
@@ -210,6 +236,12 @@ class Peer:
         sock = self.writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         self.writer.transport.abort()
+
+
+@pytest.fixture(scope="session")
+def pair():
+    """The server's certificate."""
+    return self_signed("mx.example.test")
 
 
 @pytest.fixture

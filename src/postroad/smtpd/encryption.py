@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING
 
 from postroad.base.tasks import start
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from postroad.smtpd.connection import Connection
     from postroad.smtpd.service import SmtpdService
 
-_UNFIT = re.compile(r"[^ !#-\'*-\[\]-~]|[()]")
 _NO_CERTIFICATE = "No client certificate presented"
 _UNTRUSTED = "Client certificate not trusted"
 
@@ -30,13 +28,14 @@ class Encryption:
     that begins with TLS waits for its turn: nothing may be written in plain text then.
     """
 
-    __slots__ = ("_connection", "_early", "_raw", "_service", "handshaking", "parting", "transport")
+    __slots__ = ("_asks", "_connection", "_early", "_raw", "_service", "handshaking", "parting", "transport")
 
     def __init__(self, connection: Connection, service: SmtpdService, raw: asyncio.Transport) -> None:
         self._connection = connection
         self._service = service
         self._raw = raw
         self._early = b""  # came before its time
+        self._asks = False
         self.transport: TlsTransport | None = None
         self.handshaking = True
         #: What is said to the client when it says something, in place of an answer.
@@ -47,6 +46,7 @@ class Encryption:
         service = self._service
         if service.security.loglevel >= 2:
             service.log.emit(events.TLS_BEGINS, self._connection.session.client.named_address)
+        self._asks = tls.asks
         self.transport = TlsTransport(self._raw, tls.accept())
         return self.transport
 
@@ -96,7 +96,7 @@ class Encryption:
         self.handshaking = False
         service, session = self._service, self._connection.session
         facts = session.tls_facts = transport.pipe.facts()
-        session.tls = received_text(facts, asked=service.security.asks_certificate)
+        session.tls = facts.received_clause(asked=self._asks)
         session.channel_binding = transport.pipe.export
         if service.security.loglevel >= 1:
             client = session.client.named_address
@@ -125,23 +125,3 @@ class Encryption:
             service.log.emit(events.FAILED, client.named_address, "STARTTLS", repr(error))
             refusal = Reply(421, "4.3.0", f"{service.options.hostname} Server local data error")
         self._connection.secured(refusal)
-
-
-def received_text(facts: TlsFacts, *, asked: bool) -> str:
-    """Return what the Received field says of TLS: its lines, a blank in front of those that go on."""
-    text = f"(using {facts.describe()})"
-    for name in (" key-exchange ", " client-signature "):
-        text = text.replace(name, "\n" + name, 1)
-    peer = facts.peer
-    if peer is not None:
-        judged = "verified OK" if peer.trusted else "not verified"
-        subject, issuer = _fit(peer.subject), _fit(peer.issuer)
-        return f'{text}\n(Client CN "{subject}", Issuer "{issuer}" ({judged}))'
-    if asked:
-        return f"{text}\n(Client did not present a certificate)"
-    return f"{text}\n(No client certificate requested)"
-
-
-def _fit(name: str) -> str:
-    """Return a name out of a client's certificate without what could end the comment that it stands in."""
-    return _UNFIT.sub("?", name[:200])

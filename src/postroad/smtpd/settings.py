@@ -7,7 +7,7 @@ from enum import Enum
 
 from postroad.base.params import Settings
 from postroad.model import params as model
-from postroad.net.tls.params import SMTPD_TLS_ASK_CCERT, SMTPD_TLS_REQ_CCERT
+from postroad.net.tls.params import SMTPD_TLS_REQ_CCERT
 from postroad.proto.options import BareNewline, ServerOptions
 from postroad.smtpd import params as p
 
@@ -40,7 +40,6 @@ class Security:
     level: TlsLevel
     loglevel: int
     timeout: float  # seconds for shaking hands
-    asks_certificate: bool
     needs_certificate: bool
     auth_needs_tls: bool
     new_tls_limit: int
@@ -60,7 +59,6 @@ def security_of(settings: Settings) -> Security:
         level=level,
         loglevel=settings[p.TLS_LOGLEVEL],
         timeout=float(settings[p.STARTTLS_TIMEOUT]),
-        asks_certificate=settings[SMTPD_TLS_ASK_CCERT],
         # Where TLS is a client's own choice, one without a certificate could as well go without TLS.
         needs_certificate=mandatory and settings[SMTPD_TLS_REQ_CCERT],
         auth_needs_tls=mandatory or settings[p.TLS_AUTH_ONLY],
