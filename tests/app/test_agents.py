@@ -3,8 +3,10 @@
 import pytest
 
 from app.texts import config_of
+from delivery.smtp.tlsserver import make
 from postroad.app.build import build
-from postroad.delivery.mailbox.ends import DiscardAgent, ErrorAgent, RetryAgent, WaitingAgent
+from postroad.app.certificates import Certificates
+from postroad.delivery.mailbox.ends import DiscardAgent, ErrorAgent, RetryAgent
 from postroad.delivery.mailbox.local import LocalAgent
 from postroad.delivery.mailbox.virtual import VirtualAgent
 from postroad.delivery.smtp.agent import SmtpAgent
@@ -28,9 +30,27 @@ async def test_the_program_of_a_service_decides(core):
     agents = {name: lanes.agent for name, lanes in build(config_of("", MASTER), core).transports.items()}
     kinds = {
         "smtp": SmtpAgent, "slow": SmtpAgent, "lmtp": SmtpAgent, "virtual": VirtualAgent, "local": LocalAgent,
-        "discard": DiscardAgent, "error": ErrorAgent, "retry": RetryAgent, "secret": WaitingAgent,
+        "discard": DiscardAgent, "error": ErrorAgent, "retry": RetryAgent, "secret": SmtpAgent,
     }  # fmt: skip
     assert {name: type(agent) for name, agent in agents.items()} == kinds
+
+
+async def test_only_a_client_that_needs_it_looks_for_tls_and_logins(core):
+    agents = {name: lanes.agent for name, lanes in build(config_of("", MASTER), core).transports.items()}
+    asked = {name: agents[name]._context.security is not None for name in ("smtp", "lmtp", "secret")}
+    assert asked == {"smtp": False, "lmtp": False, "secret": True}
+
+
+async def test_a_client_gets_the_files_of_the_supervisor_and_new_ones(core):
+    main = "smtp_tls_security_level = encrypt\nsmtp_tls_cert_file = /client.pem\n"
+    agent = build(config_of(main, MASTER), core).transports["smtp"].agent
+    engine = agent._context.security.engine
+    assert engine.flaw == "/client.pem: cannot be read"
+    assert engine.tls is None
+    assert core.keyring.replace(Certificates({"/client.pem": make("client").all})) == []
+    assert engine.tls is not None
+    assert core.keyring.replace(Certificates({"/client.pem": b"nonsense"}))
+    assert engine.tls is not None
 
 
 class Agent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from postroad.app.core import Core
@@ -9,25 +10,29 @@ from postroad.base.config import Config, Service
 from postroad.base.log import Log
 from postroad.base.params import Settings
 from postroad.delivery.mailbox.direct import DirectWriter, Writers
-from postroad.delivery.mailbox.ends import DiscardAgent, ErrorAgent, RetryAgent, WaitingAgent
+from postroad.delivery.mailbox.ends import DiscardAgent, ErrorAgent, RetryAgent
 from postroad.delivery.mailbox.local import LocalAgent
 from postroad.delivery.mailbox.remote import HelperWriter
 from postroad.delivery.mailbox.virtual import VirtualAgent
 from postroad.delivery.smtp.agent import SmtpAgent
+from postroad.delivery.smtp.logins import open_logins
+from postroad.delivery.smtp.security import Security
+from postroad.delivery.smtp.tls_engine import TlsEngine
+from postroad.delivery.smtp.tls_policy import TlsPolicies
 from postroad.intake.intake import Intake
 from postroad.model.job import Job
 from postroad.model.outcome import Outcome
 from postroad.model.params import SYSLOG_NAME
 from postroad.model.ports import Agent
+from postroad.net.dane import DaneLookup, read_digests
 from postroad.net.hostsfile import HostsFile
 from postroad.net.interfaces import OwnAddresses
 from postroad.net.mailhosts import MailHosts
+from postroad.net.params import TLS_DANE_DIGESTS
 from postroad.net.resolver import CachingResolver
 from postroad.tables.context import TableContext
 
 PROGRAMS = ("smtp", "lmtp", "virtual", "local", "error", "discard")
-#: Levels at which Postfix sends nothing in plain text.
-_TLS_OR_NOTHING = frozenset({"encrypt", "dane-only", "fingerprint", "verify", "secure"})
 
 
 class AgentBuilder:
@@ -74,8 +79,6 @@ class AgentBuilder:
         core = self._core
         name = service.name
         match program:
-            case "smtp" | "lmtp" if settings.texts.get(f"{program}_tls_security_level") in _TLS_OR_NOTHING:
-                return WaitingAgent("4.7.5", "TLS is required, and is not supported yet")
             case "smtp" | "lmtp":
                 hosts = MailHosts(
                     settings, self._resolver, self._own, self._hosts, log, rng=core.rng, program=program
@@ -91,6 +94,7 @@ class AgentBuilder:
                     loop=core.loop,
                     own=self._own.own,
                     pass_on=self._pass_on,
+                    security=self._security(settings, program, log),
                 )
             case "virtual":
                 return VirtualAgent(
@@ -117,6 +121,23 @@ class AgentBuilder:
                 return DiscardAgent()
             case _:
                 return RetryAgent() if name == "retry" else ErrorAgent()
+
+    def _security(self, settings: Settings, program: str, log: Log) -> Security:
+        """Return what is asked of a client's connections: TLS, and logins."""
+        core = self._core
+        warn = partial(log.warning, program)
+        keyring, digests = core.keyring, settings[TLS_DANE_DIGESTS]
+        engine = TlsEngine(settings, program, keyring.certificates.files, core.clock.steady)
+        keyring.attach(engine, lambda user, new: user.replace(new.files))
+        return Security(
+            settings,
+            program,
+            policies=TlsPolicies(settings, program, self._tables, warn),
+            engine=engine,
+            dane=DaneLookup(self._resolver, read_digests(digests), log),
+            logins=open_logins(settings, program, self._tables, core.clock),
+            warn=warn,
+        )
 
     def _writers(self) -> Writers:
         core = self._core

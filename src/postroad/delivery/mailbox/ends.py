@@ -55,18 +55,6 @@ class RetryAgent(_End):
     unsaid = "mail is deferred"
 
 
-class WaitingAgent(_End):
-    """Defers everything for one reason, whatever the next hop."""
-
-    def __init__(self, status: str, text: str) -> None:
-        self._outcome = Outcome(status, text)
-
-    def deliver(self, job: Job, report: Callable[[Job], None]) -> None:
-        """Defer every recipient."""
-        job.all(self._outcome)
-        report(job)
-
-
 class DiscardAgent(_End):
     """discard(8): every recipient counts as delivered, and nothing is kept."""
 
