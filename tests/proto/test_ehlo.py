@@ -48,3 +48,10 @@ def test_no_limit_is_announced_without_a_number():
 def test_an_unknown_keyword_is_named():
     with pytest.raises(ValueError, match="'dns'"):
         discards(["dsn", "dns"])
+
+
+def test_auth_is_offered_twice_where_that_is_wanted():
+    said = lines(auth="PLAIN LOGIN", twice=True)
+    assert said[said.index("250-AUTH PLAIN LOGIN") + 1] == "250-AUTH=PLAIN LOGIN"
+    assert "AUTH=" not in "".join(lines(twice=True))
+    assert "AUTH" not in "".join(lines(auth="PLAIN", twice=True, without=frozenset({"auth"})))

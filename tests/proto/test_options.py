@@ -18,3 +18,9 @@ def test_options_are_postfix_defaults_and_do_not_change():
 
 def test_modes_are_called_what_main_cf_calls_them():
     assert [mode.value for mode in BareNewline] == ["no", "normalize", "note", "reject"]
+
+
+def test_neither_tls_nor_auth_is_there_by_itself():
+    options = ServerOptions()
+    assert (options.starttls, options.tls_required, options.auth, options.auth_twice) == (False,) * 4
+    assert options.response_limit == 12288

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import itertools
 
-from postroad.smtpd.limits import LocalCounts, Seats
+from postroad.smtpd.limits import LocalCounts, LocalEvents, Seats
 
 
 class Guest:
@@ -118,3 +118,9 @@ def test_one_timer_is_enough_however_often_the_last_place_changes_hands():
         seats.enter(guest)
         seats.leave(before)
     assert len(loop.timers) == 1
+
+
+def test_events_are_counted_by_key():
+    events = LocalEvents()
+    assert [events.add("a"), events.add("a"), events.add("b")] == [1, 2, 1]
+    assert (events.count("a"), events.count("c")) == (2, 0)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from postroad.proto.options import BareNewline
-from postroad.smtpd.settings import options_of
+from postroad.smtpd.settings import TlsLevel, options_of, security_of, tls_level
 
 from .conftest import settings
 
@@ -27,3 +29,46 @@ def test_a_local_user_is_not_treated_as_a_stranger():
     options = options_of(settings(smtpd_helo_required="yes", smtpd_recipient_limit="7"), local=True)
     assert options.local
     assert (options.recipient_limit, options.helo_required, options.forbidden_words) == (0, False, False)
+
+
+@pytest.mark.parametrize(
+    ("texts", "level"),
+    [
+        ({}, TlsLevel.PLAIN),
+        ({"smtpd_use_tls": "yes"}, TlsLevel.MAY),
+        ({"smtpd_enforce_tls": "yes"}, TlsLevel.ENCRYPT),
+        ({"smtpd_tls_security_level": "none", "smtpd_enforce_tls": "yes"}, TlsLevel.PLAIN),
+        ({"smtpd_tls_security_level": "may", "smtpd_enforce_tls": "yes"}, TlsLevel.MAY),
+        ({"smtpd_tls_security_level": "encrypt"}, TlsLevel.ENCRYPT),
+        ({"smtpd_tls_security_level": "verify"}, TlsLevel.ENCRYPT),
+        ({"smtpd_tls_security_level": "none", "smtpd_tls_wrappermode": "yes"}, TlsLevel.WRAPPER),
+    ],
+)
+def test_the_level_of_a_service(texts, level):
+    assert tls_level(settings(**texts)) is level
+    options = options_of(settings(**texts))
+    assert options.starttls is (level in (TlsLevel.MAY, TlsLevel.ENCRYPT))
+    assert options.tls_required is (level is TlsLevel.ENCRYPT)
+
+
+def test_a_level_for_clients_of_others_is_none_for_a_server():
+    with pytest.raises(ValueError, match="expected one of"):
+        settings(smtpd_tls_security_level="dane")
+
+
+@pytest.mark.parametrize(("level", "mandatory"), [("may", False), ("encrypt", True)])
+def test_what_is_demanded_where_tls_is_mandatory(level, mandatory):
+    security = security_of(settings(smtpd_tls_security_level=level, smtpd_tls_req_ccert="yes"))
+    assert (security.needs_certificate, security.auth_needs_tls) == (mandatory, mandatory)
+    assert security_of(settings(smtpd_tls_auth_only="yes")).auth_needs_tls
+
+
+def test_a_local_user_needs_no_tls():
+    options = options_of(settings(smtpd_tls_security_level="encrypt"), local=True)
+    assert (options.starttls, options.tls_required) == (False, False)
+
+
+def test_auth_is_there_when_somebody_knows_users():
+    texts = settings(smtpd_sasl_response_limit="99", broken_sasl_auth_clients="yes")
+    assert (options_of(texts).auth, options_of(texts, auth=True).auth) == (False, True)
+    assert (options_of(texts).response_limit, options_of(texts).auth_twice) == (99, True)
