@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from postroad.model.tls import Trust
@@ -140,22 +141,26 @@ def _by_records(sent: Sequence[bytes], demand: Demand) -> Verdict:
 def _by_anchor(sent: Sequence[bytes], demand: Demand, records: Sequence[Tlsa]) -> str:
     """Return what is wrong with a chain that has to lead to one of the records, "" for nothing."""
     trusted = [each for each in sent[1:] if any(matches(record, each) for record in records)]
-    keys = []
-    for record in records:
-        # RFC 7671 5.2: a record that has the whole certificate or key saves the server the sending.
-        if record.matching == 0 and record.selector == 0:
-            trusted.append(record.data)
-        elif record.matching == 0:
-            keys.append(load_der_public_key(record.data))
+    # RFC 7671 5.2: a record that has the whole certificate or key saves the server the sending.
+    whole = [record for record in records if record.matching == 0]
+    trusted += [record.data for record in whole if record.selector == 0 and public_key(record.data)]
+    keys = [key for record in whole if record.selector == 1 and (key := _key(record.data)) is not None]
     if not (trusted or keys):
         return NOT_TRUSTED
     try:
         fault = Authorities(trusted, anchors=True, keys=keys).fault(sent, demand.depth)
-    except (TlsError, ValueError):
+    except TlsError:
         return NOT_TRUSTED
     if fault:
         return NOT_TRUSTED if "issuer" in fault or "self-signed" in fault else fault
     return "" if _named(sent[0], demand) else MISMATCH  # RFC 7672 3.1.2
+
+
+def _key(der: bytes) -> PublicKeyTypes | None:
+    try:
+        return load_der_public_key(der)
+    except Exception:  # noqa: BLE001 - the codec's own classes: all mean that it is none
+        return None
 
 
 def matches(record: Tlsa, der: bytes) -> bool:

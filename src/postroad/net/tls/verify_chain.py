@@ -44,6 +44,7 @@ class Authorities:
         context = SSL.Context(SSL.TLS_METHOD)
         context.set_default_verify_paths()
         found = context.get_cert_store()
+        self._context = context  # the store is its own, and goes with it
         if found is not None:
             for each in self._own:
                 found.add_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, each))
