@@ -1,3 +1,7 @@
+import re
+import tokenize
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +28,9 @@ BLOCK = b"From: a\r\nTo: b,\r\n\tc\r\nfrom : d\r\n"
         (b"\xc3\xa4: b\r\n", 0),
         (b"A\0: b\r\n", 0),
         (b"A: b\r\n \r\nC: d\r\n", 15),
+        (b"just words here\r\nmore words\r\n", 0),
+        (b"A: b\r\njust words here\r\n", 6),
+        (b"A: b\r\n c\r\n no end", 10),
     ],
 )
 def test_a_header_ends_at_the_first_line_that_is_no_field(content, end):
@@ -96,3 +103,16 @@ def test_with_field_refuses_what_would_make_other_fields(name, value):
 )
 def test_a_field_too_large_loses_the_excess(raw, limit, expected):
     assert header.truncated(raw, limit) == expected
+
+
+def test_no_pattern_has_a_possessive_group():
+    """Before Python 3.11.5 such a group may end in the middle of a repetition that failed (gh-106052)."""
+    root = Path(header.__file__).parents[1]
+    found = []
+    for path in root.rglob("*.py"):
+        with path.open("rb") as lines:
+            for token in tokenize.tokenize(lines.readline):
+                raw = token.type == tokenize.STRING and "r" in token.string[:2].lower()
+                if raw and re.search(r"(?<!\\)\)[*+?]\+", re.sub(r"\[(?:\\.|[^\]\\])*\]", "x", token.string)):
+                    found.append(f"{path}:{token.start[0]}: {token.string}")
+    assert found == []

@@ -36,13 +36,13 @@ _VISIBLE = frozenset({b"to", b"cc", b"resent-to", b"resent-cc"})
 
 _BLANK_COLON = re.compile(rb"^[!-9;-~]++[ \t]++:", re.MULTILINE)
 _FROM_LINE = re.compile(rb">*+From [^\n]*+\n")
-_ADDRESS = rb"[A-Za-z0-9_+=.-]++@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++"
+_ADDRESS = rb"[A-Za-z0-9_+=.-]++@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)+"
 _COMPLETE_ONE = rb"[ \t\r\n]*+(?:(?:\"[^\"\\]*+\"|[^\"\\()<>@,;:.\[\]|%!]*+)[ \t\r\n]*+<" + _ADDRESS + rb">|" + _ADDRESS + rb")[ \t\r\n]*+"  # fmt: skip  # noqa: E501
 #: A list of addresses that are complete beyond doubt: nothing in it would be rewritten.
-_COMPLETE_LIST = _COMPLETE_ONE + rb"(?:," + _COMPLETE_ONE + rb")*+"
+_COMPLETE_LIST = _COMPLETE_ONE + rb"(?:," + _COMPLETE_ONE + rb")*"
 _COMPLETE = re.compile(_COMPLETE_LIST)
 #: A field (in a header in lower case) whose addresses are something else, or more.
-_INCOMPLETE = re.compile(rb"\n(?:" + b"|".join(_ROLES) + rb"):(?!(?>" + _COMPLETE_LIST + rb")(?<=\n))")
+_INCOMPLETE = re.compile(rb"\n(?:" + b"|".join(_ROLES) + rb"):(?!" + _COMPLETE_LIST + rb"(?<=\n))")
 
 
 def mailbox_lines(content: bytes) -> bytes:

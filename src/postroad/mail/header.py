@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 # RFC 5322 2.2: a name is printable ASCII without a colon. A blank in front of the colon is RFC 5322 4.5's
-# obsolete syntax, which is accepted.
-_FIELD = rb"[!-9;-~]++[ \t]*+:[^\n]*+\n(?:[ \t][^\n]*+\n)*+"
-_BLOCK = re.compile(rb"(?:" + _FIELD + rb")*+")
-_STRICT_BLOCK = re.compile(rb"(?:[!-9;-~]++:[^\n]*+\n(?:[ \t][^\n]*+\n)*+)*+")
-_FIELDS = re.compile(rb"([!-9;-~]++)([ \t]*+):([^\n]*+\n(?:[ \t][^\n]*+\n)*+)")
+# obsolete syntax, which is accepted.  No group is possessive, only single characters are: before Python
+# 3.11.5 a possessive group may end in the middle of a repetition that failed (gh-106052).
+_FIELD = rb"[!-9;-~]++[ \t]*+:[^\n]*+\n(?:[ \t][^\n]*+\n)*"
+_BLOCK = re.compile(rb"(?:" + _FIELD + rb")*")
+_STRICT_BLOCK = re.compile(rb"(?:[!-9;-~]++:[^\n]*+\n(?:[ \t][^\n]*+\n)*)*")
+_FIELDS = re.compile(rb"([!-9;-~]++)([ \t]*+):([^\n]*+\n(?:[ \t][^\n]*+\n)*)")
 
 
 class Field(NamedTuple):

@@ -22,15 +22,15 @@ from postroad.mail.address import to_external
 
 _TOKEN = re.compile(
     r"[ \t\r\n]*+(?:"
-    r'"(?P<quoted>(?:[^"\\]|\\.)*+)(?:"|\\?\Z)'
-    r"|\[(?P<literal>(?:[^\]\\]|\\.)*+)(?:\]|\\?\Z)"
+    r'"(?P<quoted>[^"\\]*+(?:\\.[^"\\]*+)*)(?:"|\\?\Z)'
+    r"|\[(?P<literal>[^\]\\]*+(?:\\.[^\]\\]*+)*)(?:\]|\\?\Z)"
     r"|(?P<comment>\()"
     r"|(?P<special>[|%!)<>@,;:.\]])"
-    r'|(?P<atom>(?:\\.|[^ \t\r\n|%!()<>@,;:\\".\[\]])++)'
+    r'|(?P<atom>(?:\\.|[^ \t\r\n|%!()<>@,;:\\".\[\]]++)+)'
     r"|\\\Z)",
     re.DOTALL,
 )
-_COMMENT_STEP = re.compile(r"(?:[^()\\]|\\.)*+(?:[()]|\\?\Z)", re.DOTALL)
+_COMMENT_STEP = re.compile(r"[^()\\]*+(?:\\.[^()\\]*+)*(?:[()]|\\?\Z)", re.DOTALL)
 _UNESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _UNFIT_ATOM = re.compile(r'[\x00-\x20\x7f|%!()<>@,;:\\".\[\]]')
 _QUOTE = re.compile(r'["\\\r\n]')
