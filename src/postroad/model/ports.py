@@ -17,6 +17,7 @@ from postroad.model.reply import Reply
 from postroad.model.route import Route
 from postroad.model.sasl import SaslStep
 from postroad.model.session import Session
+from postroad.model.verification import Verification
 
 Then = Callable[[BaseException | None], None]
 
@@ -254,11 +255,11 @@ class FilterSession(Protocol):
         """HELO or EHLO: ``session.helo`` is set."""
         ...
 
-    async def mail(self) -> Reply | None:
-        """MAIL: ``session.transaction.sender`` is set."""
+    async def mail(self, arguments: Sequence[str] = ()) -> Reply | None:
+        """MAIL: ``session.transaction.sender`` is set; ``arguments`` are the words behind the address."""
         ...
 
-    async def recipient(self, address: str, refusal: Reply | None = None) -> Reply | None:
+    async def recipient(self, address: str, refusal: Reply | None = None, arguments: Sequence[str] = ()) -> Reply | None:  # fmt: skip  # noqa: E501
         """RCPT: the recipient is not yet among the transaction's.
 
         With a ``refusal`` it never will be; filters that want to know are told, and None is returned.
@@ -370,4 +371,27 @@ class Resolver(Protocol):
 
     def query(self, name: str, kind: str) -> Awaitable[Any]:
         """Return the full answer (``net.answer.Answer``): records, AD flag, TTL, NXDOMAIN or no data."""
+        ...
+
+
+class Verifier(Protocol):
+    """Knows whether addresses would be taken, or finds it out by a probe."""
+
+    async def verify(self, address: str) -> Verification:
+        """Return what is known of an address; PENDING when no probe has ended in time.
+
+        LookupUnavailable when what is known could not be read.
+        """
+        ...
+
+    def is_probe_sender(self, address: str) -> bool:
+        """Return whether an address is the sender of our probes, or was or will soon be."""
+        ...
+
+
+class Prober(Protocol):
+    """Finds out what becomes of mail for an address, and sends none."""
+
+    async def probe(self, address: str, sender: str) -> Verification:
+        """Ask who would take the mail.  Never raises; what could not be found out is UNKNOWN."""
         ...
