@@ -60,3 +60,19 @@ def test_users_of_this_system_are_said_to_wait():
 def test_a_host_of_inet_interfaces_that_does_not_exist_is_named():
     found = findings("inet_interfaces = no.such.host.invalid\n", severity=Severity.ERROR)
     assert any(problem.where == "main.cf:9" for problem in found)
+
+
+def test_what_is_wrong_with_logins_is_found_at_the_services_line():
+    master = "submission inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_tls_auth_only=yes\n"
+    master += "2526 inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_sasl_type=nosuch\n"
+    found = findings("", master)
+    assert {(each.where, each.severity) for each in found} >= {
+        ("master.cf:4", Severity.WARNING),
+        ("master.cf:5", Severity.ERROR),
+    }
+    assert any("nobody can log in" in each.message for each in found)
+
+
+def test_a_port_whose_clients_begin_with_tls_needs_a_service_that_does():
+    [problem] = findings("", "submissions inet n - n - - smtpd\n", severity=Severity.WARNING)
+    assert "begin with TLS" in problem.message

@@ -7,6 +7,7 @@ from functools import partial
 
 from postroad.app.certificates import check as certificates
 from postroad.app.sockets import endpoints
+from postroad.auth.check import check as check_auth
 from postroad.base.config import Config, Service
 from postroad.base.errors import Problem, Severity
 from postroad.base.params import Family, Settings
@@ -17,6 +18,7 @@ from postroad.net.interfaces import own_addresses
 from postroad.policy.check import check as check_policy
 from postroad.scheduler.feedback import parse_feedback
 from postroad.scheduler.params import NEGATIVE, POSITIVE
+from postroad.smtpd.check import check as check_service
 from postroad.tables.context import TableContext
 from postroad.tables.registry import open_table, problem_of
 from postroad.tables.textfile import TextFile
@@ -33,6 +35,18 @@ def restrictions(config: Config) -> list[Problem]:
             tables = TableContext(config.directory, settings.texts)
             found += check_policy(settings, partial(_where, config, service), tables)
     return found
+
+
+def logins(config: Config) -> list[Problem]:
+    """Return what is wrong with TLS and AUTH of each smtpd service."""
+    found: list[Problem] = []
+    for service in config.services:
+        if service.command == "smtpd" and service.type == "inet":
+            settings = config.settings_for(service)
+            where = partial(_where, config, service)
+            found += check_service(settings, where, service.name)
+            found += check_auth(settings, where, TableContext(config.directory, settings.texts))
+    return list(dict.fromkeys(found))
 
 
 def mailboxes(config: Config) -> list[Problem]:
@@ -148,4 +162,5 @@ FURTHER: tuple[Callable[[Config], list[Problem]], ...] = (
     addresses,
     feedback,
     certificates,
+    logins,
 )
