@@ -9,9 +9,11 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 
 from postroad.net.tls.errors import TlsError, reason_of
@@ -34,7 +36,7 @@ class Chain:
     """
 
     name: str
-    key: crypto.PKey
+    key: Any  # one of cryptography's private keys
     certificates: bytes
 
     def put_into(self, context: SSL.Context) -> None:
@@ -44,7 +46,7 @@ class Chain:
                 context.use_certificate_chain_file(path)
             context.use_privatekey(self.key)
             context.check_privatekey()
-        except SSL.Error as error:
+        except (SSL.Error, TypeError) as error:
             raise TlsError(f"{self.name}: {reason_of(error)}") from None
 
     @property
@@ -61,7 +63,7 @@ def read_chains(files: Sequence[Named]) -> list[Chain]:
     """
     chains: list[Chain] = []
     names: list[str] = []
-    key: crypto.PKey | None = None
+    key: Any = None
     certificates: list[bytes] = []
     for name, pem in files:
         found = False
@@ -105,9 +107,9 @@ def add_authorities(context: SSL.Context, authorities: Named) -> None:
     try:
         for kind, block in _blocks(pem):
             if kind in _CERTIFICATES and store is not None:
-                authority = crypto.load_certificate(crypto.FILETYPE_PEM, block)
-                store.add_cert(authority)
-                context.add_client_ca(authority)
+                store.add_cert(crypto.load_certificate(crypto.FILETYPE_PEM, block))
+                with contextlib.suppress(ValueError):  # OpenSSL takes what cryptography does not
+                    context.add_client_ca(x509.load_pem_x509_certificate(block))
                 found = True
     except crypto.Error as error:
         raise TlsError(f"{name}: {reason_of(error)}") from None
@@ -123,26 +125,38 @@ def _blocks(pem: bytes) -> Iterable[tuple[bytes, bytes]]:
 def _chain(names: list[str], key: crypto.PKey, certificates: list[bytes]) -> Chain:
     if not certificates:
         raise TlsError(f"{', '.join(names)}: no certificate behind a private key")
+    if not _belong(key, certificates[0]):
+        raise TlsError(f"{', '.join(names)}: the private key is not that of the certificate")
     return Chain(", ".join(names), key, b"\n".join(certificates) + b"\n")
+
+
+def _belong(key: Any, certificate: bytes) -> bool:
+    """Return whether the key is that of the certificate; what cannot be read OpenSSL has to judge."""
+    try:
+        theirs = x509.load_pem_x509_certificate(certificate).public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return True
+    return bool(key.public_key() == theirs)
 
 
 def _one_of_each(chains: list[Chain]) -> list[Chain]:
     """Return the chains; TlsError if two have keys of one sort, of which only one could be served."""
-    sorts: dict[int, Chain] = {}
+    sorts: dict[type, Chain] = {}
     for chain in chains:
-        other = sorts.setdefault(chain.key.type(), chain)
+        other = sorts.setdefault(type(chain.key), chain)
         if other is not chain:
             raise TlsError(f"{chain.name}: a second key of the same sort as that of {other.name}")
     return chains
 
 
-def _key(name: str, pem: bytes) -> crypto.PKey:
+def _key(name: str, pem: bytes) -> Any:
     if b"ENCRYPTED" in pem:
         raise TlsError(f"{name}: the private key is protected by a password")
     try:
-        return crypto.load_privatekey(crypto.FILETYPE_PEM, pem, passphrase=b"")
-    except (crypto.Error, ValueError) as error:
-        raise TlsError(f"{name}: private key: {reason_of(error)}") from None
+        # To prove the primes of RSA again would cost more than all else here.
+        return load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise TlsError(f"{name}: the private key cannot be read: damaged, or of an unknown sort") from None
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from postroad.net.tls.params import (
     TLS_DISABLE_WORKAROUNDS,
     TLS_EECDH_AUTO_CURVES,
     TLS_EXPORT_CIPHERLIST,
+    TLS_FFDHE_AUTO_GROUPS,
     TLS_HIGH_CIPHERLIST,
     TLS_LOW_CIPHERLIST,
     TLS_MEDIUM_CIPHERLIST,
@@ -231,6 +232,7 @@ def set_groups(context: SSL.Context, names: Iterable[str]) -> None:
 
 
 def set_usual_groups(context: SSL.Context, settings: Settings) -> None:
-    """Let a context exchange keys in the groups of tls_eecdh_auto_curves."""
-    names = settings[TLS_EECDH_AUTO_CURVES]
-    set_groups(context, names)
+    """Let a context exchange keys in the groups of tls_eecdh_auto_curves and tls_ffdhe_auto_groups."""
+    curves = settings[TLS_EECDH_AUTO_CURVES]
+    if curves:
+        set_groups(context, (*curves, *settings[TLS_FFDHE_AUTO_GROUPS]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
 from OpenSSL import SSL
 
@@ -28,11 +27,5 @@ def reason_of(error: BaseException) -> str:
     first = error.args[0] if error.args else ()
     if isinstance(first, Sequence) and not isinstance(first, str) and first:
         library, _function, reason = first[0]
-        return f"error:{_code(library, reason):08X}:{library}::{reason}"
+        return f"error:{openssl.error_code(library, reason):08X}:{library}::{reason}"
     return str(error) or type(error).__name__
-
-
-@cache
-def _code(library: str, reason: str) -> int:
-    """Return OpenSSL's number for an error of which pyOpenSSL tells the words only; 0 if unknown."""
-    return openssl.error_codes().get((library, reason), 0)

@@ -6,10 +6,11 @@ import hashlib
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from postroad.model.tls import PeerCertificate, TlsFacts, Trust
 from postroad.net.tls import openssl
@@ -37,6 +38,8 @@ _SCHEMES: Final = {
     0x0807: ("ED25519", ""),
     0x0808: ("ED448", ""),
 }
+#: What cryptography says of certificates that it cannot read.
+_STRANGE: Final = (ValueError, TypeError, UnsupportedAlgorithm)
 _CURVES: Final = {"secp256r1": "prime256v1"}  # OpenSSL's name for it
 
 
@@ -44,11 +47,8 @@ def facts_of(connection: SSL.Connection, seen: Verification, *, server: bool, pe
     """Return the facts of an established session."""
     protocol = connection.get_protocol_version_name()
     used, whole = openssl.cipher_bits(connection)
-    ours = connection.get_certificate() if seen.sent else None
-    mine = _signature(seen.sent, ours.to_cryptography()) if ours is not None else ("", "")
-    theirs = ("", "")
-    if peer is not None and seen.received:
-        theirs = _signature(seen.received, x509.load_der_x509_certificate(peer.der))
+    mine = _signature(seen.sent, _own(connection)) if seen.sent else ("", "")
+    theirs = _signature(seen.received, _parsed(peer.der)) if peer is not None and seen.received else ("", "")
     at_server, at_client = (mine, theirs) if server else (theirs, mine)
     return TlsFacts(
         protocol=protocol,
@@ -84,30 +84,46 @@ def _group(connection: SSL.Connection) -> str:
     return name
 
 
-def _signature(scheme: int, certificate: x509.Certificate) -> tuple[str, str]:
+def _own(connection: SSL.Connection) -> x509.Certificate | None:
+    found = connection.get_certificate()
+    return None if found is None else _parsed(crypto.dump_certificate(crypto.FILETYPE_ASN1, found))
+
+
+def _parsed(der: bytes) -> x509.Certificate | None:
+    """Return a certificate; None for one that OpenSSL takes and cryptography does not."""
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError:
+        return None
+
+
+def _signature(scheme: int, certificate: x509.Certificate | None) -> tuple[str, str]:
     name, digest = _SCHEMES.get(scheme, ("", ""))
-    key = certificate.public_key()
+    try:
+        key = certificate.public_key() if certificate is not None else None
+    except _STRANGE:
+        key = None
     if isinstance(key, ec.EllipticCurvePublicKey):
         return f"{name} ({_CURVES.get(key.curve.name, key.curve.name)})", digest
-    if isinstance(key, rsa.RSAPublicKey | dsa.DSAPublicKey):
+    if isinstance(key, rsa.RSAPublicKey):
         return f"{name} ({key.key_size} bits)", digest
-    if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
-        return name, digest
     return name, digest
 
 
 def peer_of(der: bytes, *, trusted: bool, digest: str) -> PeerCertificate:
-    """Return what is told of a peer's certificate; ``digest`` is hashlib's name."""
-    certificate = x509.load_der_x509_certificate(der)
-    key = _key_bytes(certificate)
-    return PeerCertificate(
-        subject=common_name(certificate.subject),
-        issuer=common_name(certificate.issuer) or organization(certificate.issuer),
-        certificate_fingerprint=fingerprint(der, digest),
-        key_fingerprint=fingerprint(key, digest),
-        trusted=trusted,
-        der=der,
-    )
+    """Return what is told of a peer's certificate; ``digest`` is hashlib's name.
+
+    What cannot be read of a strange one is "".
+    """
+    subject = issuer = key = ""
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        subject = common_name(certificate.subject)
+        issuer = common_name(certificate.issuer) or organization(certificate.issuer)
+        key = fingerprint(_key_bytes(certificate), digest)
+    except _STRANGE:
+        pass
+    return PeerCertificate(subject, issuer, fingerprint(der, digest), key, trusted, der)
 
 
 def _key_bytes(certificate: x509.Certificate) -> bytes:
@@ -145,11 +161,10 @@ def exported(connection: SSL.Connection) -> bytes:
 
 def end_point(der: bytes) -> bytes:
     """Return the channel binding tls-server-end-point for a server's certificate (RFC 5929 4.1)."""
-    certificate = x509.load_der_x509_certificate(der)
     try:
-        algorithm = certificate.signature_hash_algorithm
-    except Exception:  # noqa: BLE001 - an algorithm that the library does not know has no binding
-        return b""
+        algorithm = x509.load_der_x509_certificate(der).signature_hash_algorithm
+    except _STRANGE:
+        return b""  # an algorithm that is not known has no binding
     if algorithm is None:
         return b""  # Ed25519: the RFC defines no binding
     name = "sha256" if isinstance(algorithm, hashes.MD5 | hashes.SHA1) else algorithm.name

@@ -7,6 +7,7 @@ an option "not obeyed".
 from __future__ import annotations
 
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from OpenSSL import SSL
@@ -14,27 +15,24 @@ from OpenSSL import SSL
 _lib: Any = getattr(SSL, "_lib", None)
 _ffi: Any = getattr(SSL, "_ffi", None)
 
-#: OpenSSL's numbers of the libraries whose errors we meet.
-_LIBRARIES = (20, 11, 6, 9, 4, 13, 16, 8, 15, 60)  # SSL, X509, EVP, PEM, RSA, ASN1, EC, OBJ, CRYPTO, DECODER
-_REASONS = 1200  # TLS alerts are 1000 + the alert's number
+_LIBRARIES = 64  # OpenSSL's libraries have numbers below this
+#: Where the numbers of reasons are: a library's own (alerts are 1000 + their number), and those of all.
+_REASONS = (range(1, 1200), range(0x80100, 0x80140), range(0xC0100, 0xC0140))
 _TLS13 = 0x0304
 _HANDSHAKE = 22
 _CERTIFICATE_VERIFY = 15
 
 
 @cache
-def error_codes() -> dict[tuple[str, str], int]:
-    """Return OpenSSL's error numbers by (library, reason)."""
-    found: dict[tuple[str, str], int] = {}
+def error_code(library: str, reason: str) -> int:
+    """Return OpenSSL's number for an error of which pyOpenSSL tells the words only; 0 if unknown."""
     SSL.Context(SSL.TLS_METHOD)  # loads the words
-    for library in _LIBRARIES:
-        name = _string(_lib.ERR_lib_error_string(library << 23))
-        for number in range(1, _REASONS):
-            code = library << 23 | number
-            reason = _string(_lib.ERR_reason_error_string(code))
-            if name and reason:
-                found.setdefault((name, reason), code)
-    return found
+    for number in range(1, _LIBRARIES):
+        if _string(_lib.ERR_lib_error_string(number << 23)) == library:
+            for each in chain(*_REASONS):
+                if _string(_lib.ERR_reason_error_string(number << 23 | each)) == reason:
+                    return number << 23 | each
+    return 0
 
 
 def _string(pointer: Any) -> str:
@@ -68,6 +66,11 @@ def set_groups(context: SSL.Context, names: str) -> bool:
     done = _lib.SSL_CTX_set1_curves_list(_context(context), names.encode("ascii", "replace")) == 1
     _lib.ERR_clear_error()
     return bool(done)
+
+
+def options(context: SSL.Context) -> int:
+    """Return the bits of a context's options."""
+    return int(_lib.SSL_CTX_get_options(_context(context)))
 
 
 class Signatures:

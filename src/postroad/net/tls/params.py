@@ -39,6 +39,12 @@ TLS_EECDH_AUTO_CURVES = params.declare(
     "X25519 X448 prime256v1 secp521r1 secp384r1",
     "Groups for key exchange, best first.  Those that OpenSSL does not know are left out; empty: OpenSSL's.",
 )
+TLS_FFDHE_AUTO_GROUPS = params.declare(
+    "tls_ffdhe_auto_groups",
+    LIST,
+    "ffdhe2048 ffdhe3072",
+    "Groups for key exchange by DHE, behind those of tls_eecdh_auto_curves; empty for none.",
+)
 TLS_EECDH_STRONG_CURVE = params.declare(
     "tls_eecdh_strong_curve", STRING, "prime256v1", "The group for smtpd_tls_eecdh_grade = strong."
 )

@@ -131,6 +131,9 @@ class TlsPipe:
             return False
         except SSL.Error as error:
             raise self._broken(error) from None
+        except TlsError:  # a callback's
+            self._failed = True
+            raise
         self.established = True
         return True
 

@@ -171,4 +171,8 @@ def digest_of(settings: Settings) -> str:
 
 
 def _choose_protocol(_: SSL.Connection, offered: list[bytes]) -> bytes:
-    return next((name for name in offered if name in _PROTOCOLS), b"")
+    chosen = next((name for name in offered if name in _PROTOCOLS), None)
+    if chosen is None:
+        # The exception is what makes OpenSSL send the alert no_application_protocol (RFC 7301 3.2).
+        raise TlsError(f"the client wants to speak none of {', '.join(map(bytes.decode, _PROTOCOLS))}")
+    return chosen
