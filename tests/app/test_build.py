@@ -2,15 +2,19 @@
 
 import asyncio
 import socket
+import ssl
 
 import pytest
 
 from app.texts import config_of
+from peers.certificates import self_signed
 from peers.harness import free_port
 from postroad.app.build import build
+from postroad.app.certificates import Certificates
 from postroad.base.config import load_texts
 from postroad.base.errors import ConfigurationError
 from postroad.delivery.smtp.agent import SmtpAgent
+from postroad.smtpd.settings import TlsLevel
 
 
 async def test_each_service_and_each_transport_is_built(core):
@@ -94,3 +98,86 @@ async def test_a_service_with_override_options_of_its_own_has_an_intake_of_its_o
     intakes = {service.intake for service in stages.services.values()}
     assert len(stages.services) == 2
     assert len(intakes) == 2
+
+
+CERTIFICATE = "smtpd_tls_cert_file = /cert\nsmtpd_tls_key_file = /key\n"
+
+
+def certified(core, name="mx.example.test"):
+    """Give the worker a certificate; return it."""
+    pair = self_signed(name)
+    core.keyring.replace(Certificates({"/cert": pair.certificate_pem, "/key": pair.key_pem}))
+    return pair
+
+
+def services(main, options, core):
+    """Return the services of a configuration with one further service."""
+    port = free_port()
+    stages = build(config_of(CERTIFICATE + main, f"127.0.0.1:{port} inet n - n - - smtpd {options}\n"), core)
+    return [*stages.services.values()]
+
+
+async def test_each_service_has_tls_and_users_as_its_settings_say(core):
+    certified(core)
+    options = "-o smtpd_tls_wrappermode=yes -o smtpd_sasl_auth_enable=yes -o smtpd_sasl_type=dovecot"
+    first, second = services("smtpd_tls_security_level = may\n", options, core)
+    assert (first.security.level, second.security.level) == (TlsLevel.MAY, TlsLevel.WRAPPER)
+    assert first.tls.ready
+    assert second.tls.ready
+    assert first.tls is not second.tls
+    assert first.authenticator is None
+    assert second.authenticator is not None
+    first.retire()
+    second.retire()
+
+
+async def test_without_tls_no_certificate_is_looked_at(core):
+    first, second = services("", "", core)
+    assert first.tls is second.tls is None
+
+
+async def test_a_certificate_that_cannot_be_used_is_named_with_the_service(core):
+    with pytest.raises(ConfigurationError, match="/cert"):
+        services("smtpd_tls_security_level = may\n", "", core)
+
+
+async def test_events_are_counted_for_all_services_and_workers_in_the_unit_of_main_cf(core, monkeypatch):
+    steady = [0.0]
+    monkeypatch.setattr(core.clock, "steady", lambda: steady[0], raising=False)
+    first, second = services("anvil_rate_time_unit = 10s\n", "-o anvil_rate_time_unit=1s", core)
+    assert first.auths.add("x") == 1
+    steady[0] = 9.0
+    assert second.auths.add("x") == 2
+    assert second.new_tls.count("x") == 0
+    steady[0] = 10.0
+    assert first.auths.count("x") == 0
+
+
+async def test_sessions_that_run_outlive_another_certificate_and_a_reload(core, tmp_path):
+    certified(core)
+    port = free_port()
+    config = config_of(CERTIFICATE + "smtpd_tls_wrappermode = yes\n", port=port)
+    stages, sock = build(config, core), listening()
+    address = sock.getsockname()
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.socket(socket.AF_UNIX) as submit:
+        submit.bind(str(tmp_path / "submit"))
+        submit.listen()
+        await stages.listen([(f"{port}/inet", sock)], submit)
+        reader, writer = await asyncio.open_connection(*address, ssl=context)
+        assert (await reader.readline()).startswith(b"220 ")
+        other = certified(core, "other.example.test")
+        new_reader, new_writer = await asyncio.open_connection(*address, ssl=context)
+        assert (await new_reader.readline()).startswith(b"220 ")
+        assert new_writer.get_extra_info("ssl_object").getpeercert(binary_form=True) == other.der
+        build(config, core)
+        await stages.stop_listening()
+        await stages.retire()
+        writer.write(b"NOOP\r\n")
+        assert (await reader.readline()).startswith(b"250 ")
+        await stages.drain_sessions(2)
+        assert (await reader.readline()).startswith(b"421 ")
+        for each in (writer, new_writer):
+            each.close()
+    await stages.close_agents()
