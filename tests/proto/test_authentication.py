@@ -98,14 +98,23 @@ def test_without_an_offer_there_is_no_auth():
         ("AUTH", "501 5.5.4 Syntax: AUTH mechanism"),
         ("AUTH PLAIN x y", "501 5.5.4 Syntax: AUTH mechanism"),
         ("AUTH FOO", "535 5.7.8 Error: authentication failed: Invalid authentication mechanism"),
-        ("AUTH PLAIN A", "535 5.7.8 Error: authentication failed: Invalid base64 data"),
-        ("AUTH PLAIN AAA", "535 5.7.8 Error: authentication failed: Invalid base64 data"),
-        ("AUTH PLAIN AAAAA", "535 5.7.8 Error: authentication failed: Invalid base64 data"),
-        ("AUTH PLAIN AA==AA==", "535 5.7.8 Error: authentication failed: Invalid base64 data"),
-        ("AUTH PLAIN ====", "535 5.7.8 Error: authentication failed: Invalid base64 data"),
+        ("AUTH PLAIN A", "535 5.7.8 Error: authentication failed: Invalid base64 data in initial response"),
+        ("AUTH PLAIN AAA", "535 5.7.8 Error: authentication failed: Invalid base64 data in initial response"),
+        (
+            "AUTH PLAIN AAAAA",
+            "535 5.7.8 Error: authentication failed: Invalid base64 data in initial response",
+        ),
+        (
+            "AUTH PLAIN AA==AA==",
+            "535 5.7.8 Error: authentication failed: Invalid base64 data in initial response",
+        ),
+        (
+            "AUTH PLAIN ====",
+            "535 5.7.8 Error: authentication failed: Invalid base64 data in initial response",
+        ),
         (
             "AUTH PLAIN \u00e9\u00e9\u00e9\u00e9",
-            "535 5.7.8 Error: authentication failed: Invalid base64 data",
+            "535 5.7.8 Error: authentication failed: Invalid base64 data in initial response",
         ),
         ("AUTH PLAIN =", "535 5.7.8 Error: authentication failed: no"),
     ],
@@ -126,7 +135,7 @@ def test_the_log_hears_the_mechanism_and_the_reason_only(users):
     users.ask("AUTH f\x01o", "AUTH PLAIN secret!", "AUTH LOGIN", "c2VjcmV0!")
     assert users.hooks.failures == [
         ("f?o", "Invalid authentication mechanism"),
-        ("PLAIN", "Invalid base64 data"),
+        ("PLAIN", "Invalid base64 data in initial response"),
         ("LOGIN", "Invalid base64 data in continued response"),
     ]
 
@@ -168,7 +177,9 @@ def test_responses_have_a_limit_of_their_own_and_commands_keep_theirs():
     assert users.ask("NOOP") == "250 2.0.0 Ok"
     assert users.server.inbox.limit == users.server.options.line_limit
     answer = users.ask("AUTH PLAIN " + "A" * 65536)
-    assert answer == "535 5.7.8 Error: authentication failed: Invalid base64 data"  # it was cut
+    assert (
+        answer == "535 5.7.8 Error: authentication failed: Invalid base64 data in initial response"
+    )  # it was cut
 
 
 def test_only_once_and_not_in_a_transaction(users):

@@ -21,7 +21,7 @@ _SYNTAX = Reply(501, "5.5.4", "Syntax: AUTH mechanism")
 _ABORTED = Reply(501, "5.7.0", "Authentication aborted")
 _TOO_LONG = Reply(500, "5.5.6", "SASL response limit exceeded")
 _BAD_MECHANISM = "Invalid authentication mechanism"
-_BAD_INITIAL = "Invalid base64 data"
+_BAD_INITIAL = "Invalid base64 data in initial response"
 _BAD_RESPONSE = "Invalid base64 data in continued response"
 
 
