@@ -25,7 +25,7 @@ def answer(session, sink):
 
 
 async def test_what_is_not_supported_is_left_out(services, answer):
-    checks = services().lists.compile(["permit_mx_backup", "reject_unverified_sender", "permit"])
+    checks = services().lists.compile(["permit_mx_backup", "permit"])
     assert len(checks) == 1
     assert await answer(checks) is PERMIT
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from postroad.policy.names import GUARDS, KNOWN, MAKERS, PLAIN, WITH_ARGUMENT
+from postroad.policy.names import GUARDS, KNOWN, MAKERS, PLAIN, TAKERS
 
 
 def test_a_name_is_in_one_place_only():
-    assert not PLAIN & WITH_ARGUMENT
-    assert not set(MAKERS) & (PLAIN | WITH_ARGUMENT)
+    assert not set(MAKERS) & set(TAKERS)
+    assert not (set(MAKERS) | set(TAKERS)) & PLAIN
 
 
 def test_every_guard_works():

@@ -165,11 +165,5 @@ def _error_when_reached(where: str, text: str, hint: str = "") -> Problem:
 
 
 def _unsupported(where: str, item: Item) -> Problem:
-    words = f"{item.name} {item.argument}".strip()
-    if item.name.startswith("permit_"):
-        effect = "it never permits"
-    elif item.name.startswith("reject_"):
-        effect = "it never refuses"
-    else:
-        effect = "it is passed over: what it would permit is not, what it would refuse is not"
-    return Problem(where, f"{words}: this restriction is not supported yet", effect, Severity.UNSUPPORTED)
+    text = f"{item.name}: this restriction is not supported yet"
+    return Problem(where, text, "it never permits", Severity.UNSUPPORTED)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from postroad.base.kinds import LIST
 from postroad.base.params import Param
 from postroad.policy import params as p
-from postroad.policy.names import MAKERS, PLAIN, TAKERS, WARN_IF_REJECT, WITH_ARGUMENT
+from postroad.policy.names import MAKERS, PLAIN, TAKERS, WARN_IF_REJECT
 
 #: What ``type:table`` alone means in each list; in the others it means nothing.
 DEFAULTS: Final[Mapping[Param[tuple[str, ...]], str]] = {
@@ -68,8 +68,6 @@ def read_list(words: Iterable[str], classes: Classes, default: str = "") -> Iter
             yield Item(name, next(waiting, ""), Sort.TAKES, warn)
         elif name in PLAIN:
             yield Item(name, "", Sort.UNSUPPORTED, warn)
-        elif name in WITH_ARGUMENT:
-            yield Item(name, next(waiting, ""), Sort.UNSUPPORTED, warn)
         elif word in classes:
             yield Item(word, "", Sort.CLASS, warn)
         else:

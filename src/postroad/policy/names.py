@@ -19,16 +19,13 @@ from postroad.policy import (
     python_hook,
     server_access,
     syntax,
+    unverified,
 )
 from postroad.policy.access import Taker, taking_table
 from postroad.policy.services import Services
 from postroad.policy.verdict import Check
 
 Maker = Callable[[Services], Check]
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
 
 
 #: Restrictions without an argument, by name; the old names are Postfix's own synonyms.
@@ -71,6 +68,8 @@ MAKERS: Final[dict[str, Maker]] = {
     "defer_unauth_destination": destination.defer_unauth_destination,
     "check_relay_domains": destination.check_relay_domains,
     "greylist": greylist.greylist,
+    "reject_unverified_recipient": unverified.reject_unverified_recipient,
+    "reject_unverified_sender": unverified.reject_unverified_sender,
     "reject_unlisted_recipient": destination.reject_unlisted_recipient,
     "check_recipient_maps": destination.reject_unlisted_recipient,
     "reject_unlisted_sender": destination.reject_unlisted_sender,
@@ -112,14 +111,7 @@ TAKERS: Final[dict[str, Taker]] = {
     "sleep": basics.sleep,
 }
 
-#: Known to Postfix, without an argument, not run here: permit_* then never permits, reject_* never refuses.
-PLAIN: Final = _words(
-    """
-    permit_mx_backup reject_unverified_recipient reject_unverified_sender
-    """
-)
+#: Known to Postfix, without an argument, not run here: permit_* then never permits.
+PLAIN: Final = frozenset({"permit_mx_backup"})
 
-#: The same, with one argument behind them.
-WITH_ARGUMENT: Final = _words("")
-
-KNOWN: Final = frozenset(MAKERS) | frozenset(TAKERS) | PLAIN | WITH_ARGUMENT | {WARN_IF_REJECT}
+KNOWN: Final = frozenset(MAKERS) | frozenset(TAKERS) | PLAIN | {WARN_IF_REJECT}

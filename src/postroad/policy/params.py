@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postroad.base.kinds import BOOL, INT, LIST, RAW, STRING, TIME, TIME_DAYS, choice
+from postroad.base.kinds import BOOL, INT, LIST, RAW, STRING, TIME, TIME_DAYS, TIME_HOURS, choice
 from postroad.base.params import Group
 
 params = Group("policy")
@@ -192,6 +192,131 @@ POLICY_SERVICE_POLICY_CONTEXT = params.declare(
     STRING,
     "",
     "What a policy server is told as policy_context, so that one server can serve several lists.",
+)
+
+# --- addresses that are verified by a probe
+VERIFY_MAP = params.declare(
+    "address_verify_map",
+    STRING,
+    "btree:$data_directory/verify_cache",
+    "Where the results of probes are kept; the type is passed over, the file gets the ending .sqlite. "
+    "Empty: in memory, in each worker, until the next reload.",
+)
+VERIFY_SENDER = params.declare(
+    "address_verify_sender",
+    STRING,
+    "$double_bounce_sender",
+    "The sender of probes; empty or <> for the null sender.",
+)
+VERIFY_SENDER_TTL = params.declare(
+    "address_verify_sender_ttl",
+    TIME,
+    "0s",
+    "How long the sender of probes stays the same; 0 for ever.",
+    low=0,
+)
+VERIFY_POLL_COUNT = params.declare(
+    "address_verify_poll_count",
+    INT,
+    "${stress?{1}:{3}}",
+    "How often to look for the result of a probe before the client hears to come again.",
+    low=1,
+)
+VERIFY_POLL_DELAY = params.declare(
+    "address_verify_poll_delay", TIME, "3s", "How long to wait between two looks for a result.", low=1
+)
+VERIFY_POSITIVE_EXPIRE = params.declare(
+    "address_verify_positive_expire_time", TIME_DAYS, "31d", "How long a good address is one.", low=1
+)
+VERIFY_POSITIVE_REFRESH = params.declare(
+    "address_verify_positive_refresh_time",
+    TIME_DAYS,
+    "7d",
+    "When a good address is probed again; a failure then changes nothing.",
+    low=1,
+)
+VERIFY_NEGATIVE_CACHE = params.declare(
+    "address_verify_negative_cache", BOOL, "yes", "Keep the results of probes that failed."
+)
+VERIFY_NEGATIVE_EXPIRE = params.declare(
+    "address_verify_negative_expire_time", TIME_DAYS, "3d", "How long a failed address is one.", low=1
+)
+VERIFY_NEGATIVE_REFRESH = params.declare(
+    "address_verify_negative_refresh_time",
+    TIME_HOURS,
+    "3h",
+    "When a failed address is probed again.",
+    low=1,
+)
+VERIFY_CLEANUP_INTERVAL = params.declare(
+    "address_verify_cache_cleanup_interval",
+    TIME_HOURS,
+    "12h",
+    "How often old results are removed; 0 for never.",
+    low=0,
+)
+VERIFY_PENDING_LIMIT = params.declare(
+    "address_verify_pending_request_limit",
+    INT,
+    "5000",
+    "How many probes may be under way, in each worker; a quarter of Postfix's default active limit.",
+    low=1,
+)
+UNVERIFIED_RECIPIENT_DEFER_CODE = params.declare(
+    "unverified_recipient_defer_code",
+    INT,
+    "450",
+    "The reply code while a recipient could not be verified; 250 lets it pass.",
+    low=200,
+    high=599,
+)
+UNVERIFIED_RECIPIENT_REJECT_CODE = params.declare(
+    "unverified_recipient_reject_code",
+    INT,
+    "450",
+    "The reply code of reject_unverified_recipient for a recipient that would bounce.",
+    low=200,
+    high=599,
+)
+UNVERIFIED_RECIPIENT_REJECT_REASON = params.declare(
+    "unverified_recipient_reject_reason",
+    STRING,
+    "",
+    "What clients are told instead of what the probe found.",
+)
+UNVERIFIED_RECIPIENT_TEMPFAIL_ACTION = params.declare(
+    "unverified_recipient_tempfail_action",
+    _ACTION,
+    "$reject_tempfail_action",
+    "What reject_unverified_recipient does while it does not know.",
+)
+UNVERIFIED_SENDER_DEFER_CODE = params.declare(
+    "unverified_sender_defer_code",
+    INT,
+    "450",
+    "The reply code while a sender could not be verified; 250 lets it pass.",
+    low=200,
+    high=599,
+)
+UNVERIFIED_SENDER_REJECT_CODE = params.declare(
+    "unverified_sender_reject_code",
+    INT,
+    "450",
+    "The reply code of reject_unverified_sender for a sender whose bounces would bounce.",
+    low=200,
+    high=599,
+)
+UNVERIFIED_SENDER_REJECT_REASON = params.declare(
+    "unverified_sender_reject_reason",
+    STRING,
+    "",
+    "What clients are told instead of what the probe found.",
+)
+UNVERIFIED_SENDER_TEMPFAIL_ACTION = params.declare(
+    "unverified_sender_tempfail_action",
+    _ACTION,
+    "$reject_tempfail_action",
+    "What reject_unverified_sender does while it does not know.",
 )
 
 # --- greylisting

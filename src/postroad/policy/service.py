@@ -9,7 +9,7 @@ from postroad.base.errors import LookupUnavailable, TableUnavailable
 from postroad.base.log import Log
 from postroad.base.params import Param, Settings
 from postroad.model.params import MYNETWORKS, SOFT_BOUNCE
-from postroad.model.ports import Resolver, Router
+from postroad.model.ports import Resolver, Router, Verifier
 from postroad.model.reply import Reply
 from postroad.model.session import Session
 from postroad.policy import params as p
@@ -46,13 +46,14 @@ class ServicePolicy:
         log: Log,
         own_address: Callable[[str], bool],
         resolver: Resolver | None = None,
+        verifier: Verifier | None = None,
     ) -> None:
         self._log = log
         self._soft_bounce = settings[SOFT_BOUNCE]
         self._delay = settings[p.DELAY_REJECT]
         members = settings[MYNETWORKS]
         networks = AddressList(members, tables, parents=parents_of(settings, MYNETWORKS.name))
-        services = Services(
+        self._services = services = Services(
             settings,
             tables=tables,
             networks=networks,
@@ -61,6 +62,7 @@ class ServicePolicy:
             own_address=own_address,
             log=log,
             resolver=resolver,
+            verifier=verifier,
         )
         names = settings[p.RESTRICTION_CLASSES]
         classes = classes_of(names, settings.texts)
@@ -201,6 +203,10 @@ class ServicePolicy:
     async def _ask_recipient(self, session: Session, address: str, command: str) -> Reply | None:
         # RFC 5321 4.5.1: postmaster without a domain is always accepted.
         if address.lower() == "postmaster":
+            return None
+        # Servers that we probe may probe the sender of the probe: that must have an end.
+        services = self._services
+        if services.verifies and services.verifier is not None and services.verifier.is_probe_sender(address):
             return None
         query = self._query(session, command)
         query.recipient = address

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from postroad.base.errors import LookupUnavailable
 from postroad.base.log import Log
 from postroad.base.params import Settings
-from postroad.model.ports import Resolver, Router
+from postroad.model.ports import Resolver, Router, Verifier
 from postroad.model.reply import Reply
 from postroad.policy.verdict import Check
 from postroad.tables.context import TableContext
@@ -68,13 +68,14 @@ class Services:
     """Constructor arguments of the policy, in one hand for its restrictions.
 
     ``own_address`` says whether an IP address is one of this machine's.  ``pause`` waits some
-    seconds.  ``lists`` is set by the compiler.  ``shared`` has what restrictions share, by a name of
+    seconds.  ``verifier`` sends probes, None where nothing can; ``verifies`` says that a restriction
+    asks it.  ``lists`` is set by the compiler.  ``shared`` has what restrictions share, by a name of
     their own.
     """
 
     __slots__ = (
         "lists", "log", "networks", "own_address", "pause", "recipients", "resolver", "router", "settings",
-        "shared", "tables",
+        "shared", "tables", "verifier", "verifies",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +90,7 @@ class Services:
         log: Log,
         resolver: Resolver | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        verifier: Verifier | None = None,
     ) -> None:
         self.settings = settings
         self.tables = tables
@@ -99,5 +101,7 @@ class Services:
         self.log = log
         self.resolver: Resolver = NoResolver() if resolver is None else resolver
         self.pause = pause
+        self.verifier = verifier
+        self.verifies = False
         self.shared: dict[str, Any] = {}
         self.lists: Lists
