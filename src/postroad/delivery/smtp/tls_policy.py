@@ -103,8 +103,8 @@ class TlsPolicies:
         if self._maps:
             # Only a domain has domains above it; [host] and host:port are names of nothing else.
             keys = [nexthop, *(parents(nexthop) if is_hostname(nexthop) else ())]
-            for number, key in enumerate(keys):
-                value = await self._maps.find(key, partial=number > 0)
+            for key in keys:
+                value = await self._maps.find(key)
                 if value is not None:
                     return self._read(value, f'{self._table_name}, next-hop destination "{key}"')
         elif self._sites:
