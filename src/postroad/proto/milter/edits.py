@@ -15,7 +15,7 @@ from postroad.proto.milter.codec import Fields, MilterError
 _MOST_BYTES: Final = 1 << 20
 _MOST_EDITS: Final = 10_000
 _NAME = re.compile(rb"[!-9;-~]++")  # RFC 5322 2.2
-_LINE_END = re.compile(rb"\r++\n|[\r\n]")
+_LINE_END = re.compile(rb"\r+\n?|\n")
 _UNSAFE = re.compile("[\x00-\x20\x7f]")
 
 
@@ -144,7 +144,7 @@ def _lines(data: bytes) -> bytes:
     """
     if is_clean(data):
         return data
-    return _LINE_END.sub(lambda found: b"\r\n" if found[0][-1:] == b"\n" else b" ", data)
+    return _LINE_END.sub(lambda end: b"\r\n" if end[0][-1:] == b"\n" else b" " * len(end[0]), data)
 
 
 def _name(fields: Fields) -> bytes:
