@@ -7,7 +7,7 @@ import asyncio
 from postroad.auth import params as p
 from postroad.auth.accounts import Accounts
 from postroad.auth.builtin import BuiltIn
-from postroad.auth.dovecot import DovecotAuth
+from postroad.auth.dovecot import DovecotAuth, Place, place_of
 from postroad.auth.offer import Offer
 from postroad.auth.pam import PamPasswords
 from postroad.auth.passwords import Passwords, StoredPasswords
@@ -43,16 +43,21 @@ def authenticator(settings: Settings, tables: TableContext, log: Log, clock: Clo
     throttle = throttle_of(settings, clock, workers)
     inner: Authenticator
     if kind == "dovecot":
-        service, directory = settings[p.SASL_SERVICE], settings[QUEUE_DIRECTORY]
-        try:
-            inner = DovecotAuth(settings[p.SASL_PATH], directory, service, offer, log, loop)
-        except ValueError as error:
-            raise ValueError(f"smtpd_sasl_path: {error}") from None
+        path, service = settings[p.SASL_PATH], settings[p.SASL_SERVICE]
+        inner = DovecotAuth(path, sasl_place(settings), service, offer, log, loop)
     elif kind == "postroad":
         inner = built_in(settings, offer, throttle, tables, clock)
     else:
         raise ValueError(f"smtpd_sasl_type = {kind}: {UNSUPPORTED}")
     return Throttled(inner, throttle, loop)
+
+
+def sasl_place(settings: Settings) -> Place:
+    """Return where Dovecot listens.  ValueError for a smtpd_sasl_path that cannot be one."""
+    try:
+        return place_of(settings[p.SASL_PATH], settings[QUEUE_DIRECTORY])
+    except ValueError as error:
+        raise ValueError(f"smtpd_sasl_path: {error}") from None
 
 
 def offer_of(settings: Settings, tables: TableContext) -> Offer:

@@ -29,8 +29,8 @@ _SIMPLE: dict[str, Mechanism] = {
 _TOKEN = ("OAUTHBEARER", "XOAUTH2")
 #: Mechanisms that need a stored password of a certain form.
 _SECRET = ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "CRAM-MD5")
-#: Mechanisms that need TLS.
-_BOUND = ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "EXTERNAL")
+#: Mechanisms that need TLS; a token is good for whoever sees it (RFC 7628 1).
+_ENCRYPTED = ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "EXTERNAL", *_TOKEN)
 
 
 def known_mechanisms(names: tuple[str, ...], *, secret: bool, tokens: bool, certificates: bool) -> tuple[str, ...]:  # fmt: skip  # noqa: E501
@@ -93,7 +93,7 @@ class BuiltIn:
         return tuple(
             name
             for name in self._names
-            if (tls or name not in _BOUND) and self._offer.allows(name, PROPERTIES[name], tls=tls)
+            if (tls or name not in _ENCRYPTED) and self._offer.allows(name, PROPERTIES[name], tls=tls)
         )
 
     def begin(self, mechanism: str, session: Session) -> LocalExchange:

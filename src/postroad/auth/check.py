@@ -8,12 +8,11 @@ import stat
 from collections.abc import Callable
 
 from postroad.auth import params as p
-from postroad.auth.build import UNSUPPORTED, accounts, built_in, offer_of, throttle_of, tokens_of
-from postroad.auth.dovecot import place_of
+from postroad.auth.build import UNSUPPORTED, accounts, built_in, offer_of, sasl_place, throttle_of, tokens_of
 from postroad.base.clock import SystemClock
 from postroad.base.errors import Problem, Severity, TableUnavailable
 from postroad.base.params import Settings
-from postroad.model.params import MAIL_OWNER, QUEUE_DIRECTORY
+from postroad.model.params import MAIL_OWNER
 from postroad.tables.context import TableContext
 
 Where = Callable[[str], str]
@@ -33,7 +32,7 @@ def check(settings: Settings, where: Where, tables: TableContext) -> list[Proble
     try:
         offer = offer_of(settings, tables)
         if kind == "dovecot":
-            place_of(settings[p.SASL_PATH], settings[QUEUE_DIRECTORY])
+            sasl_place(settings)
             return []
         clock = SystemClock()
         ours = built_in(settings, offer, throttle_of(settings, clock), tables, clock)

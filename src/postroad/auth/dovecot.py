@@ -30,8 +30,9 @@ from postroad.proto.dovecot_auth import (
 )
 
 CONNECT_TIME = 10.0  # seconds, with the handshake
-#: Dovecot keeps the answer to a failure back for up to 15 seconds, so this has to be longer.
+#: Dovecot keeps its answer back for up to 15 seconds from an address that has failed before.
 ANSWER_TIME = 20.0
+_FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 _WRITE_LIMIT = 1 << 20  # bytes that Dovecot has not read yet: it hangs
 
@@ -102,18 +103,18 @@ class _Connection(asyncio.Protocol):
 
 
 class DovecotAuth:
-    """An Authenticator.  ``path`` is smtpd_sasl_path."""
+    """An Authenticator.  ``path`` is smtpd_sasl_path as it is written, for the log."""
 
-    def __init__(self, path: str, queue_directory: str, service: str, offer: Offer, log: Log, loop: asyncio.AbstractEventLoop) -> None:  # fmt: skip  # noqa: E501
+    def __init__(self, path: str, place: Place, service: str, offer: Offer, log: Log, loop: asyncio.AbstractEventLoop) -> None:  # fmt: skip  # noqa: E501
         self._path = path
-        self._place = place_of(path, queue_directory)
+        self._place = place
         self.service = service
         self._offer = offer
         self._log = log
         self.loop = loop
         self._connection: _Connection | None = None
         self._opening: asyncio.Future[None] | None = loop.create_future()
-        self._pause = 0.5
+        self._pause = _FIRST_PAUSE
         self._closed = False
         self._trouble = ""
         self._timer: asyncio.Handle | None = loop.call_soon(self._open)
@@ -187,7 +188,7 @@ class DovecotAuth:
         """The handshake is over."""
         if connection is self._connection:
             _offers[self._path] = dict(event.mechanisms)
-            self._pause = 0.5
+            self._pause = _FIRST_PAUSE
             self._trouble = ""
             self._opened()
 

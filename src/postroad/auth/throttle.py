@@ -112,7 +112,9 @@ def site_of(address: str) -> str:
     if ":" not in address:
         return address
     try:
-        number = int(ipaddress.IPv6Address(address.partition("%")[0]))
+        parsed = ipaddress.IPv6Address(address.partition("%")[0])
     except ValueError:
         return address
-    return f"{number >> 64:x}/64"
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return f"{int(parsed) >> 64:x}/64"
