@@ -173,7 +173,7 @@ def test_responses_have_a_limit_of_their_own_and_commands_keep_theirs():
     assert users.ask("A" * 12284) == "334 UGFzc3dvcmQ6"
     assert users.ask("A" * 65536) == "500 5.5.6 SASL response limit exceeded"
     assert users.hooks.cancelled == 1
-    assert users.hooks.notices[-1] == (Notice.LONG_LINE, "A" * 30)
+    assert users.hooks.notices[-1] == (Notice.LONG_LINE, "(not shown: it may be a secret)")
     assert users.ask("NOOP") == "250 2.0.0 Ok"
     assert users.server.inbox.limit == users.server.options.line_limit
     answer = users.ask("AUTH PLAIN " + "A" * 65536)
@@ -276,3 +276,40 @@ def test_for_whom_a_client_sends_is_noted_once_and_for_one_transaction(users):
     twice = users.ask("MAIL FROM:<a@example.net> AUTH=a AUTH=b")
     assert twice == "503 5.5.4 Error: multiple AUTH= options"
     assert users.ask("RCPT TO:<b@example.test>") == "503 5.5.1 Error: need MAIL command"
+
+
+SECRET = b64("\0alice\0s3cret")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [f"HELO x\r\nAUTH PLAIN {SECRET}"],
+        [f"HELO x\r\nauth\tplain\t{SECRET}"],
+        ["HELO x\r\nAUTH LOGIN\r\ns3cret"],
+        ["HELO x", f"AUTH LOGIN\r\nAAAA\r\n{SECRET}"],
+        ["AUTH FOO\r\ns3cret", "s3cret:"],
+        ["AUTH FOO", "s3cret: x", SECRET.lower()],
+        [f"AUTH PLAIN {SECRET}" + "A" * 4000],
+        ["AUTH LOGIN", SECRET + "A" * 20000],
+        ["AUTH LOGIN", "*", SECRET + "A" * 20000],
+        [f"EHLO x\r\nMAIL FROM:<>\r\nAUTH PLAIN {SECRET}\r\nQUIT"],
+    ],
+)
+def test_no_secret_is_in_any_notice_whatever_comes_out_of_turn(lines):
+    users = Users(forbidden_words=True)
+    users.hooks.is_forbidden = lambda word: word[:1].islower()
+    for line in lines:
+        users.say(line + "\r\n")
+    told = str(users.hooks.notices) + str(users.hooks.failures)
+    assert "s3cret" not in told
+    assert SECRET[:12].lower() not in told.lower()
+
+
+def test_what_is_not_secret_is_still_told():
+    talk = Talk()
+    talk.say("HELO x\r\nNOOP auth plain secret\r\n")
+    assert talk.hooks.notices == [(Notice.PIPELINING, "NOOP auth plain secret\\r\\n")]
+    hidden = Talk()
+    hidden.say("HELO x\r\nAUTH PLAIN secret\r\n")
+    assert hidden.hooks.notices == [(Notice.PIPELINING, "AUTH PLAIN (not shown: it may be a secret)")]

@@ -120,7 +120,7 @@ async def test_a_failure_is_logged_with_the_name_and_never_the_secret(stand, use
         "PLAIN authentication failed: (reason unavailable), sasl_username=alice",
         "PLAIN authentication failed: Because I say so, sasl_username=alice",
         "FOO authentication failed: Invalid authentication mechanism, sasl_username=(unavailable)",
-        "PLAIN authentication failed: Invalid base64 data, sasl_username=(unavailable)",
+        "PLAIN authentication failed: Invalid base64 data in initial response, sasl_username=(unavailable)",
         "LOGIN authentication aborted",
         "LOGIN authentication failed: Invalid base64 data in continued response, sasl_username=(unavailable)",
         "PLAIN authentication failed: Because I say so, sasl_username=a?b",
@@ -240,7 +240,7 @@ async def test_a_response_has_the_limit_that_is_set(stand, users):
     peer = await greeted(await stand.serve(authenticator=users, smtpd_sasl_response_limit="100"))
     await peer.ask("AUTH LOGIN")
     assert await peer.ask("A" * 101) == "500 5.5.6 SASL response limit exceeded"
-    assert stand.log[-1] == f"smtpd: warning: {HERE}: request longer than 100: {'A' * 30}..."
+    assert stand.log[-1].startswith(f"smtpd: warning: {HERE}: request longer than 100: (not shown")
     await peer.close()
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from postroad.model.reply import Reply
 from postroad.proto.hooks import Notice
-from postroad.proto.machine import IN_MAIL, INSIDE
+from postroad.proto.machine import IN_MAIL, INSIDE, Verb
 from postroad.proto.words import Word
 
 if TYPE_CHECKING:
@@ -22,7 +23,18 @@ _ABORTED = Reply(501, "5.7.0", "Authentication aborted")
 _TOO_LONG = Reply(500, "5.5.6", "SASL response limit exceeded")
 _BAD_MECHANISM = "Invalid authentication mechanism"
 _BAD_INITIAL = "Invalid base64 data in initial response"
+_HIDDEN = "(not shown: it may be a secret)"
+_SECRET = re.compile(r"^([ \t]*AUTH[ \t]+[^ \t\r\n]+)[ \t\r\n].*", re.IGNORECASE | re.DOTALL | re.MULTILINE)
 _BAD_RESPONSE = "Invalid base64 data in continued response"
+
+
+def quotable(server: ServerSession, text: str) -> str:
+    """Return what the log may have of a client's input.
+
+    A client that does not wait for replies sends its password as a command if AUTH is refused: nothing
+    of a session that has used AUTH is shown, and nothing that stands behind an AUTH command.
+    """
+    return _HIDDEN if server.counts[Verb.AUTH] else _SECRET.sub(rf"\1 {_HIDDEN}", text)
 
 
 def begin(server: ServerSession, found: Sequence[Word]) -> None:

@@ -21,7 +21,8 @@ def read(server: ServerSession) -> bool:
     inbox = server.inbox
     line = inbox.line()
     if inbox.long:
-        server.hooks.notice(Notice.LONG_LINE, inbox.long.decode("utf-8", "replace"))
+        text = authentication.quotable(server, inbox.long.decode("utf-8", "replace"))
+        server.hooks.notice(Notice.LONG_LINE, text)
         inbox.long = b""
     if line is not None:
         _take(server, line)
@@ -92,7 +93,7 @@ def _known_to_no_one(server: ServerSession, text: str, word: str) -> bool:
     header = bool(colon) and all("!" <= char <= "~" for char in name)
     if header or (server.options.forbidden_words and server.hooks.is_forbidden(word)):
         server.counts[Verb.UNKNOWN] += 1
-        server.hooks.notice(Notice.FOREIGN, text[:100])
+        server.hooks.notice(Notice.FOREIGN, authentication.quotable(server, text[:100]))
         server.say(_HOSTILE)
         server.finish()
         return False

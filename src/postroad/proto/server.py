@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from postroad.model.reply import Reply
 from postroad.model.session import Session, Transaction
-from postroad.proto import chunks, incoming, line, quick
+from postroad.proto import authentication, chunks, incoming, line, quick
 from postroad.proto.content import ContentReader
 from postroad.proto.hooks import PENDING, Answer, Hooks, Notice
 from postroad.proto.inbox import Inbox
@@ -344,7 +344,8 @@ class ServerSession:
 
     def note_improper(self) -> None:
         """Tell the log what came before its time."""
-        pending = self.inbox.peek(100) or b"".join(self._later)[:100]
+        pending = (self.inbox.peek(100) or b"".join(self._later)[:100]).decode("latin-1")
+        pending = authentication.quotable(self, pending)
         self.improper = True
         self.session.memory["improper_pipelining"] = True
-        self.hooks.notice(Notice.PIPELINING, pending.decode("latin-1").encode("unicode_escape").decode())
+        self.hooks.notice(Notice.PIPELINING, pending.encode("unicode_escape").decode())
