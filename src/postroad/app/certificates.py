@@ -5,6 +5,7 @@ A worker becomes mail_owner before it serves, and could not read them.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -16,6 +17,7 @@ from typing import Final
 import msgspec
 
 from postroad.app import selfsigned
+from postroad.base.clock import SystemClock
 from postroad.base.config import Config, Service
 from postroad.base.errors import Problem, Severity, TableUnavailable
 from postroad.base.kinds import split_list
@@ -29,6 +31,7 @@ from postroad.net.tls.files import named, self_signed_path
 from postroad.net.tls.params import TLS_SERVER_SNI_MAPS
 from postroad.net.tls.server import ServerTls
 from postroad.net.tls.sni import context_of
+from postroad.smtpd.settings import TlsLevel, tls_level
 from postroad.tables.context import TableContext
 from postroad.tables.inline import Inline
 from postroad.tables.registry import TEXT_TYPES, open_table
@@ -94,24 +97,9 @@ class Certificates:
         return msgspec.msgpack.decode(data, type=cls)
 
 
-def offers_tls(settings: Settings) -> bool:
-    """Return whether an smtpd service offers TLS."""
-    texts = settings.texts
-    level = texts.get("smtpd_tls_security_level", "").lower()
-    others = (
-        ("smtpd_tls_wrappermode",)
-        if level
-        else ("smtpd_tls_wrappermode", "smtpd_enforce_tls", "smtpd_use_tls")
-    )
-    return level not in ("", "none") or any(texts.get(name, "").lower() == "yes" for name in others)
-
-
 def demands_tls(settings: Settings) -> bool:
     """Return whether an smtpd service accepts nothing without TLS."""
-    texts = settings.texts
-    level = texts.get("smtpd_tls_security_level", "").lower()
-    others = ("smtpd_tls_wrappermode",) if level else ("smtpd_tls_wrappermode", "smtpd_enforce_tls")
-    return level not in ("", "none", "may") or any(texts.get(name, "").lower() == "yes" for name in others)
+    return tls_level(settings) in (TlsLevel.ENCRYPT, TlsLevel.WRAPPER)
 
 
 def needs_self_signed(config: Config) -> bool:
@@ -127,11 +115,12 @@ def _servers(config: Config) -> Iterator[tuple[Service, Settings]]:
     for service in config.services:
         if service.type in ("inet", "pass") and service.command == "smtpd":
             settings = config.settings_for(service)
-            if offers_tls(settings):
+            if tls_level(settings) is not TlsLevel.PLAIN:
                 yield service, settings
 
 
 def _key(settings: Settings) -> str:
+    """Return the text by which a service's names are known: services may have tables of their own."""
     specs = settings[TLS_SERVER_SNI_MAPS]
     return " ".join(specs)
 
@@ -211,13 +200,25 @@ class Collector:
             if reason is not None:
                 yield service, reason
 
+    def expired(self, found: Collection, now: float) -> Iterator[Problem]:
+        """Yield a warning for each certificate that has expired: it is served, as Postfix does."""
+        for service, settings in _servers(self._config):
+            try:
+                chains = ServerTls(settings, found.certificates.files, mandatory=demands_tls(settings)).chains
+            except TlsError:
+                continue
+            for chain in chains:
+                end = chain.certificate.not_valid_after_utc
+                if end.timestamp() < now:
+                    text = f"{chain.name}: the certificate has expired on {end:%Y-%m-%d}"
+                    yield Problem(_where(self._config, service, text), text, "", Severity.WARNING)
+
     def client_problems(self, found: Collection) -> Iterator[str]:
         """Yield what is wrong with the certificates by which we tell other servers who we are."""
         files = found.certificates.files
         for command, settings in self._clients():
-            yield from (
-                found.unreadable[path] for path in _paths_of(command, settings) if path in found.unreadable
-            )
+            paths = dict.fromkeys(_paths_of(command, settings))
+            yield from (found.unreadable[path] for path in paths if path in found.unreadable)
             try:
                 for chain in client_chains(command, settings, files):
                     chain.put_into(new_context())
@@ -322,9 +323,9 @@ def read_file(path: str) -> bytes:
     with os.fdopen(fd, "rb") as file:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(f"{path}: not a plain file")
+            raise OSError(errno.EINVAL, "not a plain file")
         if status.st_size > _MOST:
-            raise OSError(f"{path}: larger than {_MOST} bytes")
+            raise OSError(errno.EFBIG, f"larger than {_MOST} bytes")
         return file.read(_MOST)
 
 
@@ -338,6 +339,7 @@ def check(config: Config) -> list[Problem]:
         severity = Severity.WARNING if hidden else Severity.ERROR
         hint = "root can read it, perhaps: check as root" if hidden else ""
         problems.append(Problem(_where(config, service, reason), reason, hint, severity))
+    problems += collector.expired(found, SystemClock().now())
     hint = "it is not shown to servers"
     problems += [Problem("", reason, hint, Severity.WARNING) for reason in collector.client_problems(found)]
     where = config.where("tls_server_sni_maps")
