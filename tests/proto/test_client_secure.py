@@ -295,7 +295,7 @@ def test_a_malformed_challenge_ends_the_conversation(challenge):
     assert talk.session.stage is CLOSED
     assert talk.failure == (
         "4.7.0",
-        "SASL authentication failed; cannot authenticate to server there[192.0.2.1]: malformed challenge",
+        "SASL authentication failed; cannot authenticate to server there[192.0.2.1]: bad protocol / cancel: malformed challenge",
     )
 
 

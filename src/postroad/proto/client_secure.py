@@ -163,7 +163,7 @@ class SecureHandshake(Handshake):
             challenge = base64.b64decode(reply.raw[4:].strip(), validate=True)
             self._out += self._encoded(exchange.respond(challenge)) + b"\r\n"
         except (binascii.Error, ValueError):
-            return self._cannot_log_in("malformed challenge")
+            return self._cannot_log_in("bad protocol / cancel: malformed challenge")
         except SaslError as error:
             return self._cannot_log_in(str(error))
         return None

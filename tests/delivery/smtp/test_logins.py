@@ -127,10 +127,10 @@ async def test_tokens_are_read_from_the_table_or_a_file(make, tmp_path):
 @pytest.mark.parametrize(
     ("members", "expected"),
     [
-        ("", ["PLAIN", "LOGIN", "CRAM-MD5"]),
+        ("", ["PLAIN", "GSSAPI", "LOGIN", "CRAM-MD5"]),
         ("plain, login", ["PLAIN", "LOGIN"]),
-        ("!plain, static:rest", ["LOGIN", "CRAM-MD5"]),
-        ("!/FILE, static:rest", ["CRAM-MD5"]),
+        ("!plain, static:rest", ["GSSAPI", "LOGIN", "CRAM-MD5"]),
+        ("!/FILE, static:rest", ["GSSAPI", "CRAM-MD5"]),
         ("/FILE", ["PLAIN", "LOGIN"]),
         ("xoauth2", []),
     ],

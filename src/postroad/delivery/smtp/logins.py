@@ -95,14 +95,13 @@ class Logins:
         return Credentials(username, password, authzid)
 
     async def mechanisms(self, offered: Sequence[str]) -> list[str]:
-        """Return those of a server's mechanisms that may be used; TableUnavailable: could not look.
+        """Return those of a server's mechanisms that the filter lets pass, whether we have them or not.
 
-        An empty list: ``offered no supported AUTH mechanisms`` (RELAY offered no …: 'LIST').
+        TableUnavailable: could not look.
         """
-        names = sasl.allowed(offered)
         if not self._filter:
-            return names
-        return [name for name in names if await self._filter.matches(name)]
+            return list(offered)
+        return [name for name in offered if await self._filter.matches(name)]
 
     def begin(
         self,
@@ -120,7 +119,7 @@ class Logins:
 
         ``offered`` is what the server said before the filter; ``binding`` the session's ``TlsPipe.export``.
         """
-        allowed = frozenset(mechanisms)
+        allowed = frozenset(name.upper() for name in mechanisms)
         return sasl.choose(
             offered or mechanisms,
             credentials,

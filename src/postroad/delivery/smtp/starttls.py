@@ -30,6 +30,11 @@ CERTIFICATE = events(
 )
 OFFERED = events("Host offered STARTTLS: [%s]", "A host offers TLS, and the policy says none.")
 
+NO_MECHANISM = (
+    "SASL authentication failed: server {} offered no compatible authentication mechanisms"
+    " for this type of connection security"
+)
+
 
 class SecureLink:
     """What one connection does with its Bond.  ``transport`` is there once TLS has begun."""
@@ -157,6 +162,9 @@ class SecureLink:
         except TableUnavailable as error:
             self._context.warn(str(error))
             return session.refuse(Outcome("4.3.0", "SASL mechanism filter lookup error", peer.relay))
+        if not mechanisms:
+            self._context.warn(f"{peer.relay} offered no supported AUTH mechanisms: '{' '.join(offered)}'")
+            return session.refuse(Outcome("4.7.0", NO_MECHANISM.format(peer.host), peer.relay))
         found = logins.begin(
             mechanisms,
             credentials,
