@@ -2,6 +2,7 @@ import pytest
 
 from auth.conftest import a_session
 from postroad.auth.build import UNSUPPORTED
+from postroad.base.clock import SystemClock
 from postroad.model.sasl import SaslState
 from postroad.tables.context import TableContext
 
@@ -93,3 +94,11 @@ async def test_a_change_of_the_file_is_followed(build, tmp_path):
     path.write_text("joe:{LOCKED}{PLAIN}two\n")
     assert await tried(b"two") is SaslState.FAILED
     await authenticator.close()
+
+
+async def test_services_and_reloads_share_the_count(build):
+    texts = {"smtpd_sasl_type": "postroad", "smtpd_sasl_path": "inline:{joe={PLAIN}x}"}
+    clock = SystemClock()
+    one, two = build(clock, **texts), build(clock, smtpd_sasl_mechanisms="LOGIN", **texts)
+    assert one.throttle is two.throttle
+    assert build(clock, smtpd_sasl_failure_limit="7", **texts).throttle is not one.throttle

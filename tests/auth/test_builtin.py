@@ -103,6 +103,25 @@ async def test_a_downgrade_is_seen_only_where_plus_was_offered(build, users):
         assert step.state is state
 
 
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "SCRAM-SHA-256", "CRAM-MD5"])
+async def test_who_is_shut_out_does_not_learn_what_is_right(build, users, mechanism):
+    authenticator = build(**users, smtpd_sasl_mechanisms=EVERY, smtpd_sasl_failure_limit="1")
+    for number in range(15):
+        authenticator.throttle.failed(f"198.51.100.{number}", "joe")
+    session, credentials = a_session("203.0.113.1"), Credentials("joe", "secret")
+    client = choose([mechanism], credentials, host="mx", port=587)
+    exchange = authenticator.begin(mechanism, session)
+    step = await exchange.step(client.initial())
+    while step.state is SaslState.MORE:
+        assert not step.challenge.startswith(b"v=")
+        step = await exchange.step(client.respond(step.challenge))
+    assert step.state is SaslState.FAILED
+    assert authenticator.inner.passwords.verifier.made == 0
+    authenticator.throttle.succeeded("203.0.113.1", "joe")  # has been here before
+    assert (await talk(authenticator, mechanism, "joe")).state is SaslState.FAILED
+    await authenticator.close()
+
+
 async def test_a_domain_is_appended(build, tmp_path, users):
     (tmp_path / "users").write_text("joe@example.org:{PLAIN}secret\n")
     authenticator = build(**users, smtpd_sasl_local_domain="Example.ORG")

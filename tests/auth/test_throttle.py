@@ -64,6 +64,21 @@ def test_a_success_forgives_only_its_own_failures(clock):
     assert throttle.refuses("192.0.2.1", "ann")
 
 
+def test_an_old_password_in_a_telephone_does_not_shut_out_the_office(clock):
+    throttle = made(clock)
+    throttle.succeeded("192.0.2.1", "ann")
+    throttle.succeeded("192.0.2.1", "joe")
+    for _ in range(4):
+        throttle.failed("192.0.2.1", "joe")
+    assert not throttle.refuses("192.0.2.1")
+    assert not throttle.refuses("192.0.2.1", "ann")
+    assert throttle.refuses("192.0.2.1", "joe")
+    assert throttle.refuses("192.0.2.1", "stranger")
+    for _ in range(4):
+        throttle.failed("192.0.2.1", "ann")
+    assert throttle.refuses("192.0.2.1", "ann")  # at home there are not more guesses than elsewhere
+
+
 def test_a_limit_of_nothing_is_none(clock):
     throttle = made(clock, limit=0)
     assert {throttle.failed("192.0.2.1", "joe") for _ in range(100)} == {0.0}
@@ -78,6 +93,10 @@ def test_what_is_remembered_is_bounded(clock, monkeypatch):
         throttle.succeeded("192.0.2.1", f"good{number}")
     assert {len(counts.counts) for counts in (throttle.addresses, throttle.users, throttle.pairs)} == {50}
     assert len(throttle._at_home) == 50
+    assert throttle._homes == {"192.0.2.1": 50}
+    for number in range(50):
+        throttle.succeeded(f"203.0.113.{number}", "joe")
+    assert sum(throttle._homes.values()) == len(throttle._homes) == 50
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,33 @@ async def test_after_too_many_nobody_is_asked(throttled, inner, clock):
 async def test_a_guess_that_is_right_at_last_is_not_told(throttled):
     for number in range(15):
         await attempt(throttled, b"joe no", f"198.51.100.{number}")
-    step = await attempt(throttled, b"joe yes", "203.0.113.1")
-    assert step.state is SaslState.FAILED
+    right, wrong = [await attempt(throttled, word, "203.0.113.1") for word in (b"joe yes", b"joe no")]
+    assert right == wrong == SaslStep(SaslState.FAILED, username="joe", reason=TOO_MANY)
+    assert (await attempt(throttled, b"ann yes", "203.0.113.1")).state is SaslState.DONE
+    # Guesses do not keep out who shows a token.
+    exchange = throttled.begin("OAUTHBEARER", a_session("203.0.113.1"))
+    assert (await exchange.step(b"joe yes")).state is SaslState.DONE
+
+
+async def test_right_and_wrong_wait_alike_once_a_user_is_shut_out(inner, clock):
+    throttled = Throttled(
+        inner, Throttle(clock, limit=1, seconds=600.0, longest=0.02), asyncio.get_running_loop()
+    )
+    for number in range(5):
+        await attempt(throttled, b"joe no", f"198.51.100.{number}")
+    waits = []
+    throttled.begin = lambda _mechanism, session, begin=throttled.begin: noted(begin("PLAIN", session), waits)
+    for word in (b"joe yes", b"joe no"):
+        await attempt(throttled, word, "203.0.113.1")
+    assert waits == [0.02, 0.02]
+
+
+def noted(exchange, waits):
+    async def wait(seconds):
+        waits.append(seconds)
+
+    exchange._wait = wait
+    return exchange
 
 
 async def test_the_reply_to_a_failure_waits_and_the_loop_does_not(inner, clock):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from weakref import WeakValueDictionary
 
 from postroad.auth import params as p
 from postroad.auth.accounts import Accounts
@@ -27,6 +28,7 @@ from postroad.tables.maps import Maps
 
 #: A worker's part of the limit of failures is never less.
 _LEAST = 3
+_throttles: WeakValueDictionary[tuple[Clock, int, float, float], Throttle] = WeakValueDictionary()
 UNSUPPORTED = "not supported; use dovecot, or postroad for a users file, tables or PAM"
 
 
@@ -68,14 +70,15 @@ def offer_of(settings: Settings, tables: TableContext) -> Offer:
 
 
 def throttle_of(settings: Settings, clock: Clock, workers: int = 1) -> Throttle:
-    """Return a worker's count of failures."""
+    """Return a worker's count of failures: one for all services, and the same one after a reload."""
     limit = settings[p.FAILURE_LIMIT]
-    return Throttle(
-        clock,
-        limit=max(_LEAST, -(-limit // workers)) if limit else 0,
-        seconds=settings[p.FAILURE_TIME],
-        longest=settings[p.FAILURE_DELAY],
-    )
+    share = max(_LEAST, -(-limit // workers)) if limit else 0
+    seconds, longest = settings[p.FAILURE_TIME], settings[p.FAILURE_DELAY]
+    key = (clock, share, seconds, longest)
+    throttle = _throttles.get(key)
+    if throttle is None:
+        throttle = _throttles[key] = Throttle(clock, limit=share, seconds=seconds, longest=longest)
+    return throttle
 
 
 def built_in(settings: Settings, offer: Offer, throttle: Throttle, tables: TableContext, clock: Clock) -> BuiltIn:  # fmt: skip  # noqa: E501

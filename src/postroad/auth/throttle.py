@@ -2,13 +2,14 @@
 
 Failures are counted for a client's address (an IPv6 client's /64) and for a user's name.  A success
 forgives the failures of that user from that address, and no others: with an account of one's own
-nobody makes others' failures forgotten.
+nobody makes others' failures forgotten.  Where users have logged in before they are at home: others'
+failures do not keep them out there.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
 from postroad.base.clock import Clock
@@ -64,22 +65,28 @@ class Throttle:
     def __init__(self, clock: Clock, *, limit: int, seconds: float, longest: float) -> None:
         self._clock = clock
         self._limit = limit
-        self._longest = longest
+        self.longest = longest
         self.addresses = _Counts(seconds)
         self.users = _Counts(seconds)
         self.pairs = _Counts(seconds)
-        self._at_home: OrderedDict[str, None] = OrderedDict()
+        self._at_home: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._homes: Counter[str] = Counter()
 
     def refuses(self, address: str, username: str = "") -> bool:
-        """Return whether a client is refused, whatever it says.  Such attempts are not counted."""
+        """Return whether a client is refused, whatever it says.  Such attempts are not counted.
+
+        Without a name (it is not known yet) nobody is refused where users have been before: one of them
+        with an old password in a telephone would shut out the whole office.
+        """
         if not self._limit:
             return False
         now, site = self._clock.steady(), site_of(address)
-        if self.addresses.get(site, now) >= self._limit:
-            return True
-        if not username or self.users.get(username, now) < self._limit * _USER_FACTOR:
-            return False
-        return f"{site} {username}" not in self._at_home
+        full = self.addresses.get(site, now) >= self._limit
+        if not username:
+            return full and site not in self._homes
+        if (site, username) in self._at_home:
+            return self.pairs.get(f"{site} {username}", now) >= self._limit
+        return full or self.users.get(username, now) >= self._limit * _USER_FACTOR
 
     def failed(self, address: str, username: str = "") -> float:
         """Count a failure; return how many seconds the reply has to wait."""
@@ -90,7 +97,7 @@ class Throttle:
         if username:
             self.pairs.add(f"{site} {username}", now)
             failures = max(failures, self.users.add(username, now))
-        return float(min(self._longest, 2.0 ** min(failures - 1, 30)))
+        return float(min(self.longest, 2.0 ** min(failures - 1, 30)))
 
     def succeeded(self, address: str, username: str) -> None:
         """Forgive this user's failures from this address, and know the two together from now on."""
@@ -101,10 +108,19 @@ class Throttle:
             self.pairs.forgive(pair, failures)
             self.addresses.forgive(site, failures)
             self.users.forgive(username, failures)
-        self._at_home[pair] = None
-        self._at_home.move_to_end(pair)
-        if len(self._at_home) > _MOST:
-            self._at_home.popitem(last=False)
+        self._settle(site, username)
+
+    def _settle(self, site: str, username: str) -> None:
+        home = (site, username)
+        if home not in self._at_home:
+            self._at_home[home] = None
+            self._homes[site] += 1
+            if len(self._at_home) > _MOST:
+                (left, _name), _ = self._at_home.popitem(last=False)
+                self._homes[left] -= 1
+                if not self._homes[left]:
+                    del self._homes[left]
+        self._at_home.move_to_end(home)
 
 
 def site_of(address: str) -> str:

@@ -9,17 +9,21 @@ from postroad.model.ports import Authenticator, SaslExchange
 from postroad.model.sasl import SaslState, SaslStep
 from postroad.model.session import Session
 
+_ENDS = (SaslState.DONE, SaslState.FAILED)
+#: Nobody guesses a key or a signature: who has them is let in, however many guess the user's password.
+_NOT_GUESSED = frozenset({"EXTERNAL", "OAUTHBEARER", "XOAUTH2", "GSSAPI"})
 TOO_MANY = "too many failed logins, try again later"
 
 
 class ThrottledExchange:
-    """One exchange of a ``Throttled``."""
+    """One exchange of a ``Throttled``.  ``guessed``: what it proves is a password, and can be guessed."""
 
-    def __init__(self, inner: SaslExchange, throttle: Throttle, address: str, loop: asyncio.AbstractEventLoop) -> None:  # fmt: skip  # noqa: E501
+    def __init__(self, inner: SaslExchange, throttle: Throttle, address: str, loop: asyncio.AbstractEventLoop, *, guessed: bool) -> None:  # fmt: skip  # noqa: E501
         self._inner = inner
         self._throttle = throttle
         self._address = address
         self._loop = loop
+        self._guessed = guessed
         self._pause: asyncio.Future[None] | None = None
         self._begun = False
         self._canceled = False
@@ -32,13 +36,20 @@ class ThrottledExchange:
                 self._inner.cancel()
                 return SaslStep(SaslState.FAILED, reason=TOO_MANY)
         step = await self._inner.step(response)
+        if step.state in _ENDS and not self._canceled:
+            return await self._end(step)
+        return step
+
+    async def _end(self, step: SaslStep) -> SaslStep:
+        throttle, address, username = self._throttle, self._address, step.username
+        if self._guessed and username and throttle.refuses(address, username):
+            # A password that is right, perhaps guessed, gets the words and the pause of a wrong one.
+            await self._wait(throttle.longest)
+            return SaslStep(SaslState.FAILED, username=username, reason=TOO_MANY)
         if step.state is SaslState.DONE:
-            if self._throttle.refuses(self._address, step.username):
-                # The right password, perhaps guessed: said in no other way than a wrong one.
-                return SaslStep(SaslState.FAILED, username=step.username, reason=TOO_MANY)
-            self._throttle.succeeded(self._address, step.username)
-        elif step.state is SaslState.FAILED and not self._canceled:
-            await self._wait(self._throttle.failed(self._address, step.username))
+            throttle.succeeded(address, username)
+        else:
+            await self._wait(throttle.failed(address, username))
         return step
 
     async def _wait(self, seconds: float) -> None:
@@ -77,7 +88,8 @@ class Throttled:
     def begin(self, mechanism: str, session: Session) -> ThrottledExchange:
         """Begin an exchange."""
         inner = self.inner.begin(mechanism, session)
-        return ThrottledExchange(inner, self.throttle, session.client.address, self._loop)
+        guessed = mechanism not in _NOT_GUESSED
+        return ThrottledExchange(inner, self.throttle, session.client.address, self._loop, guessed=guessed)
 
     async def close(self) -> None:
         """End connections to a back end."""
