@@ -89,7 +89,7 @@ def test_unknown_grades_and_lists_without_a_cipher_are_named():
 
 def test_a_list_that_names_its_security_level_keeps_it():
     mine = settings(tls_high_cipherlist="HIGH:@SECLEVEL=3")
-    assert ciphers.cipher_list(mine, "high") == "HIGH:@SECLEVEL=3:!SEED"
+    assert ciphers.cipher_list(mine, "high") == "HIGH:@SECLEVEL=3:!SEED:!IDEA"
     assert ciphers.cipher_list(settings(), "high").endswith(":@SECLEVEL=0")
 
 
@@ -154,7 +154,7 @@ def test_protocols_are_obeyed():
     assert accepted.facts().protocol == "TLSv1.2"
 
 
-def test_seed_is_used_only_where_the_list_names_it():
-    assert ciphers.cipher_list(settings(), "medium").endswith(":!SEED:@SECLEVEL=0")
+def test_seed_and_idea_are_used_only_where_the_list_names_them():
+    assert ciphers.cipher_list(settings(), "medium").endswith(":!SEED:!IDEA:@SECLEVEL=0")
     named = settings(tls_medium_cipherlist="HIGH:SEED")
-    assert ciphers.cipher_list(named, "medium") == "HIGH:SEED:@SECLEVEL=0"
+    assert ciphers.cipher_list(named, "medium") == "HIGH:SEED:!IDEA:@SECLEVEL=0"

@@ -158,8 +158,8 @@ def cipher_list(settings: Settings, grade: str, exclude: Iterable[str] = ()) -> 
         if not re.fullmatch(r"[A-Za-z0-9+_=.-]+", item) or item[0] in "+-":
             raise ValueError(f'invalid unquoted text in TLS cipher exclusion: "{item}"')
         parts.append(f"!{item}")
-    if "SEED" not in parts[0]:
-        parts.append("!SEED")  # a cipher of the last century that distributions' OpenSSL is built without
+    # Ciphers of the last century, which the OpenSSL of distributions is built without.
+    parts += [f"!{name}" for name in ("SEED", "IDEA") if name not in parts[0]]
     if "@SECLEVEL" not in parts[0]:
         # What is allowed is what these lists say, as in Postfix: anonymous ciphers and old protocols
         # are below the level that OpenSSL begins with.
