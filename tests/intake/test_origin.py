@@ -38,7 +38,7 @@ def test_clients_have_fields_of_their_own_however_many_there_are(bench):
 def test_tls_and_login_are_named_if_configured(bench, value, expected):
     texts = {"smtpd_tls_received_header": value, "smtpd_sasl_authenticated_header": value}
     text = field(bench, texts, tls="(using TLSv1.3\n key X)", sasl_username="al")
-    assert ("\t(using TLSv1.3\r\n\tkey X)\r\n\t(Authenticated sender: al)\r\n\tby " in text) is expected
+    assert ("\t(using TLSv1.3\r\n\t key X)\r\n\t(Authenticated sender: al)\r\n\tby " in text) is expected
     assert "with ESMTPSA id" in text
 
 

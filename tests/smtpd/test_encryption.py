@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
 import subprocess
+import weakref
 
 import pytest
 
@@ -387,3 +389,20 @@ async def test_openssls_own_client_is_served(stand, pair):
     )
     out, _ = await asyncio.wait_for(made.communicate(b"NOOP\nQUIT\n"), 10)
     assert out.split(b"\r\n")[-3:] == [b"250 2.0.0 Ok", b"221 2.0.0 Bye", b""]
+
+
+async def test_openssls_memory_is_free_as_soon_as_the_connection_is_gone(stand, pair):
+    peer = await upgraded(await stand.serve(pair=pair, **MAY))
+    await peer.ask("EHLO x")
+    [connection] = stand.service._sessions
+    kept = weakref.ref(connection._tls.transport.pipe.connection)
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        await peer.close()
+        await ended(stand)
+        del connection
+        await eventually(lambda: kept() is None)
+    finally:
+        if collecting:
+            gc.enable()
