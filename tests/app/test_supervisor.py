@@ -3,13 +3,17 @@
 import json
 import os
 import signal
+import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 import time
 
 import pytest
+from cryptography import x509
 
+from peers.certificates import self_signed
 from peers.harness import Postroad, free_port, message, until
 from postroad.net.control import ask
 from postroad.store.shard import Shard
@@ -320,3 +324,103 @@ def test_workers_end_when_the_supervisor_is_killed(server):
 def gone(pid):
     with open(f"/proc/{pid}/stat") as file:
         return file.read().rpartition(")")[2].split()[0] == "Z"
+
+
+# --- certificates
+
+
+def secured(server, **options):
+    """Begin with TLS; returns the certificate that was served."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with smtplib.SMTP(server.host, server.port, timeout=10) as client:
+        client.ehlo()
+        client._host = options.get("name", server.host)
+        client.starttls(context=context)
+        assert client.ehlo()[0] == 250
+        return x509.load_der_x509_certificate(client.sock.getpeercert(binary_form=True))
+
+
+def write_pair(server, pair):
+    """Replace the certificate and its key, one file after the other."""
+    for name, data in (("cert.pem", pair.certificate_pem), ("key.pem", pair.key_pem)):
+        path = server.etc / name
+        path.unlink(missing_ok=True)
+        path.touch(0o600)
+        path.write_bytes(data)
+
+
+TLS = "smtpd_tls_security_level = may\nsmtpd_tls_loglevel = 1\n"
+NAMED = "smtpd_tls_cert_file = {etc}/cert.pem\nsmtpd_tls_key_file = {etc}/key.pem\n"
+
+
+def test_certificates_that_only_root_can_read_are_served_and_renewed(place):
+    one, two, three = (self_signed(f"{name}.test") for name in ("one", "two", "three"))
+    server = Postroad(place, main=TLS + NAMED, workers=2)
+    write_pair(server, one)
+    with server:
+        assert {secured(server) for _ in range(8)} == {one.certificate}
+        write_pair(server, two)
+        until(lambda: secured(server) == two.certificate, 5)
+        until(lambda: {secured(server) for _ in range(8)} == {two.certificate}, 5)
+        assert server.log().count("master[") >= 1
+        assert "new certificates are in force" in server.log()
+        (server.etc / "key.pem").write_bytes(three.key_pem)
+        until(lambda: "the private key is not that of the certificate" in server.log(), 10)
+        assert secured(server) == two.certificate
+        # a worker that takes another's place gets what is in force, not what is there
+        for worker in control(server, verb="status")["workers"]:
+            os.kill(worker, signal.SIGKILL)
+        until(lambda: _serves(server), 20)
+        assert secured(server) == two.certificate
+        assert server.reload().returncode != 0
+        assert secured(server) == two.certificate
+        (server.etc / "cert.pem").write_bytes(three.certificate_pem)
+        assert server.reload().returncode == 0
+        assert secured(server) == three.certificate
+    assert "BEGIN" not in server.log()
+
+
+def _serves(server):
+    try:
+        return bool(greeting(server.host, server.port))
+    except OSError:
+        return False
+
+
+def test_without_a_certificate_one_is_made(place):
+    with Postroad(place, main=TLS) as server:
+        made = secured(server)
+        path = server.work / "data/tls/self-signed.pem"
+        assert (
+            f"made a certificate for {server.run('postconf', '-h', 'myhostname').stdout.strip()}"
+            in server.log()
+        )
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.stat().st_uid == os.geteuid()
+    with server:
+        assert secured(server) == made
+        assert server.log().count("made a certificate") == 1
+
+
+def test_a_certificate_that_cannot_be_used_is_named_at_the_start(place):
+    server = Postroad(place, main=TLS + NAMED)
+    write_pair(server, self_signed("one.test"))
+    (server.etc / "key.pem").write_bytes(self_signed("two.test").key_pem)
+    status, said = start(server)
+    assert status == 1
+    assert "the private key is not that of the certificate" in said
+
+
+def test_server_names_have_certificates_of_their_own(place):
+    one, name = self_signed("one.test"), self_signed("name.test")
+    server = Postroad(place, main=TLS + NAMED + "tls_server_sni_maps = hash:{etc}/sni\n")
+    write_pair(server, one)
+    (server.etc / "name.pem").touch(0o600)
+    (server.etc / "name.pem").write_bytes(name.key_pem + name.certificate_pem)
+    server.write("sni", f"name.test {server.etc}/name.pem\n")
+    with server:
+        assert secured(server, name="name.test") == name.certificate
+        assert secured(server, name="other.test") == one.certificate
+        server.write("sni", f".test {server.etc}/name.pem\n")
+        until(lambda: secured(server, name="other.test") == name.certificate, 5)
