@@ -12,6 +12,7 @@ from typing import Any
 from postroad.admin.submission import submission_policy
 from postroad.app.agents import AgentBuilder
 from postroad.app.core import Core
+from postroad.app.probes import AgentProber, probe_settings
 from postroad.auth.build import authenticator
 from postroad.base import tasks
 from postroad.base.config import Config, Service
@@ -37,6 +38,7 @@ from postroad.net.tls.server import ServerTls
 from postroad.outcome.notices import Notices, success_wanted
 from postroad.outcome.outcomes import AttemptOutcomes
 from postroad.policy.service import ServicePolicy
+from postroad.policy.verifier import AddressVerifier
 from postroad.routing.recipients import RecipientCheck
 from postroad.routing.router import Router
 from postroad.scheduler.retry import back_off
@@ -147,6 +149,7 @@ class _Builder:
         self.router = Router(settings, self.tables, self.log, self.own)
         self.intake = self._intake(settings, self.tables)
         self.doors: dict[str, Doors] = {}
+        self.prober: AgentProber
         self.notices = Notices(
             settings,
             content=core.store.content,
@@ -168,6 +171,7 @@ class _Builder:
             tables=self.tables,
             intake=self.intake,
         ).agents(programs)
+        self.prober = self._prober(agents, programs)
         outcomes = AttemptOutcomes(
             self.settings,
             store=self.core.store,
@@ -216,6 +220,22 @@ class _Builder:
 
     # --- in
 
+    def _prober(self, agents: Mapping[str, Agent], programs: Mapping[str, tuple[str, Log]]) -> AgentProber:
+        """Return what finds out whether addresses would be taken."""
+        settings = probe_settings(self.settings)
+        router = self.router
+        if settings is not self.settings:
+            router = Router(settings, self.tables, self.log, self.own)
+        return AgentProber(
+            router=router,
+            recipients=RecipientCheck(settings, self.tables, router),
+            expand=self.intake.expand,
+            agents=agents,
+            programs=programs,
+            new_key=self.intake.new_key,
+            clock=self.core.clock,
+        )
+
     def _smtpd(self, service: Service) -> SmtpdService:
         settings = self.config.settings_for(service)
         log = self.core.log.named(settings[SYSLOG_NAME])
@@ -231,6 +251,7 @@ class _Builder:
             log=log,
             own_address=self.own.own.__contains__,
             resolver=self.resolver,
+            verifier=AddressVerifier(settings, prober=self.prober, log=log, clock=self.core.clock),
         )
         # cleanup(8)'s parameters are the server's, whatever a service says; this one is the service's own.
         override = settings[RECEIVE_OVERRIDE_OPTIONS] != self.settings[RECEIVE_OVERRIDE_OPTIONS]

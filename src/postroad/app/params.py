@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postroad.base.kinds import INT, STRING, TIME
+from postroad.base.kinds import INT, LIST, STRING, TIME
 from postroad.base.params import Group
 
 params = Group("app")
@@ -32,4 +32,34 @@ SHUTDOWN_TIME = params.declare(
     "How long a stopping server waits for what is under way.",
     low=1,
     own=True,
+)
+
+# --- where probes of addresses go, if not where mail goes
+VERIFY_DEFAULT_TRANSPORT = params.declare(
+    "address_verify_default_transport", STRING, "$default_transport", "default_transport, for probes."
+)
+VERIFY_LOCAL_TRANSPORT = params.declare(
+    "address_verify_local_transport", STRING, "$local_transport", "local_transport, for probes."
+)
+VERIFY_RELAY_TRANSPORT = params.declare(
+    "address_verify_relay_transport", STRING, "$relay_transport", "relay_transport, for probes."
+)
+VERIFY_VIRTUAL_TRANSPORT = params.declare(
+    "address_verify_virtual_transport", STRING, "$virtual_transport", "virtual_transport, for probes."
+)
+VERIFY_RELAYHOST = params.declare("address_verify_relayhost", STRING, "$relayhost", "relayhost, for probes.")
+VERIFY_TRANSPORT_MAPS = params.declare(
+    "address_verify_transport_maps", LIST, "$transport_maps", "transport_maps, for probes."
+)
+VERIFY_SENDER_RELAYHOST_MAPS = params.declare(
+    "address_verify_sender_dependent_relayhost_maps",
+    LIST,
+    "$sender_dependent_relayhost_maps",
+    "sender_dependent_relayhost_maps, for probes.",
+)
+VERIFY_SENDER_TRANSPORT_MAPS = params.declare(
+    "address_verify_sender_dependent_default_transport_maps",
+    LIST,
+    "$sender_dependent_default_transport_maps",
+    "sender_dependent_default_transport_maps, for probes.",
 )

@@ -164,6 +164,10 @@ class Settings:
     def __getitem__(self, param: Param[T]) -> T:
         return self._values[param.name]  # type: ignore[no-any-return]
 
+    def with_values(self, values: Mapping[str, Any]) -> Settings:
+        """Return the same settings with other values, by the parameters' names."""
+        return Settings({**self._values, **values}, self.texts)
+
     def transport(self, family: Family[T], transport: str) -> T:
         """Return the value of ``TRANSPORT`` + suffix, or of the family's default."""
         name = transport + family.suffix
