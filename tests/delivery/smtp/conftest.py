@@ -196,13 +196,13 @@ def settings(**texts):
     return settings_of([group.params for group in groups], **texts)
 
 
-def secure(made, program, log, clock, *, files, dane):
+def secure(made, program, log, clock, *, files, dane, table_clock=None):
     """Return what is asked of connections under these settings."""
 
     def warn(text):
         log.warning(program, text)
 
-    tables = TableContext(texts=made.texts, warn=warn)
+    tables = TableContext(texts=made.texts, warn=warn, clock=table_clock or clock)
     return Security(
         made,
         program,
@@ -232,7 +232,9 @@ async def servers():
 async def post():
     posts = []
 
-    def make(*servers, program="smtp", hosts=None, timeouts=None, files=None, dane=None, **texts):
+    def make(
+        *servers, program="smtp", hosts=None, timeouts=None, files=None, dane=None, table_clock=None, **texts
+    ):
         sink = ListSink()
         loop = asyncio.get_running_loop()
         made = None
@@ -256,7 +258,9 @@ async def post():
             clock=clock,
             wheel=ImpatientWheel(loop),
             loop=loop,
-            security=secure(chosen, program, log, clock, files=files or {}, dane=dane),
+            security=secure(
+                chosen, program, log, clock, files=files or {}, dane=dane, table_clock=table_clock
+            ),
         )
         for stage, seconds in (timeouts or {}).items():
             agent._context.timeouts[stage] = seconds

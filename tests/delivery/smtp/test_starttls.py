@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from delivery.smtp.tlsserver import DAY, TlsServer, make, server_context
-from postroad.base.clock import SystemClock
+from postroad.base.clock import SystemClock, TestClock
 from postroad.net.mailhosts import Host
 from postroad.proto import client_stages as stages
 
@@ -311,6 +311,27 @@ async def test_connections_are_reused_if_that_is_wanted(tls, send, reuse, connec
     assert (await send(server, times=3, **texts))[0] == "2.0.0"
     assert server.connections == connections
     assert len(server.messages) == 3
+
+
+async def test_connections_are_reused_no_longer_than_the_policy_stays(tls, post, job_of, tmp_path):
+    server = await tls()
+    policies = tmp_path / "policies"
+    policies.write_text("dest.example may connection_reuse=yes\n")
+    clock = TestClock()
+    made = post(
+        hosts=[Host("there.example", "127.0.0.1", server.port)],
+        smtp_tls_policy_maps=f"texthash:{policies}",
+        smtp_connection_cache_destinations="dest.example",
+        table_clock=clock,
+    )
+    assert [(await made.texts(job_of()))[0][0] for _ in range(2)] == ["2.0.0", "2.0.0"]
+    assert server.connections == 1
+    policies.write_text("dest.example verify connection_reuse=yes\n")
+    clock.advance(5)
+    made.agent._now = lambda: SystemClock().steady() + 5
+    assert await made.texts(job_of()) == [NOT_VERIFIED]
+    assert server.connections == 2
+    assert len(server.messages) == 2
 
 
 async def test_large_content_goes_through_whole(tls, send, post, job_of):

@@ -12,7 +12,7 @@ from postroad.base.params import Settings
 from postroad.base.wheel import Wheel
 from postroad.delivery.smtp.attempt import Attempt, Hosts
 from postroad.delivery.smtp.connection import Connection
-from postroad.delivery.smtp.context import ClientContext
+from postroad.delivery.smtp.context import UNEXPECTED, ClientContext
 from postroad.delivery.smtp.dial import Dialer
 from postroad.delivery.smtp.lane import Lane
 from postroad.delivery.smtp.parcel import Carrier, Parcel, Report
@@ -23,6 +23,7 @@ PassOn = Callable[[Job, str, Report], None]
 
 #: How long a message waits for a busy connection before it gets one of its own, in seconds.
 _PATIENCE = 0.1
+_POLICY_AGE = 1.0  # seconds
 _FORGET_ABOVE = 1000  # lanes
 
 
@@ -77,6 +78,8 @@ class SmtpAgent:
         """
         now = self._now()
         lane = self._lanes.get(job.nexthop) or self._new_lane(job.nexthop)
+        if self._context.security is not None:
+            lane = self._with_its_policy(lane, now, self._context.security)
         lane.arrived(now)
         parcel = Parcel(job, report, now, self._carried)
         if not lane.has_room() or self._context.closing:
@@ -113,6 +116,30 @@ class SmtpAgent:
         always = self._always_keeps(nexthop)
         lane = self._lanes[nexthop] = Lane(nexthop, on_demand=self._context.keeps, always=always)
         return lane
+
+    def _with_its_policy(self, lane: Lane, now: float, security: Security) -> Lane:
+        """Return a lane whose connections satisfy the policy as it is now; at most once a second it is asked.
+
+        Tables do not look at their files more often either.
+        """
+        if (lane.idle or lane.active) and now - lane.minded >= _POLICY_AGE:
+            lane.minded = now
+            tasks.start(self._mind_policy(lane, security), self._minded)
+        return self._lanes.get(lane.nexthop) or self._new_lane(lane.nexthop)
+
+    async def _mind_policy(self, lane: Lane, security: Security) -> None:
+        known = lane.policy
+        if known is None or await security.holds(*known):
+            return
+        if self._lanes.get(lane.nexthop) is lane:
+            del self._lanes[lane.nexthop]
+        self._watched.discard(lane)
+        for parcel in lane.retire():
+            self._attempt(lane, parcel, None)
+
+    def _minded(self, _: None, error: BaseException | None) -> None:
+        if error is not None:
+            self._context.emit(UNEXPECTED, self.transport, error)
 
     def _always_keeps(self, nexthop: str) -> bool:
         always = self._context.always_keeps

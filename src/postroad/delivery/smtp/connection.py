@@ -257,6 +257,7 @@ class Connection(asyncio.Protocol):
         if context.discarded and context.logs_discard:
             context.emit(DISCARDING, context.discarded)
         if link is not None:
+            self.lane.policy = (self.peer.nexthop, self.peer.name, link.bond.asked)
             link.ready()
             if link.single:
                 self._since = -_FOREVER  # too old to carry a second message

@@ -10,6 +10,7 @@ from postroad.proto.client_usual import UsualAnswers
 
 if TYPE_CHECKING:
     from postroad.delivery.smtp.connection import Connection
+    from postroad.delivery.smtp.tls_policy import TlsPolicy
 
 #: Mail counts as steady while a job comes within this many seconds of the end of another.
 _BACK_TO_BACK = 1.0
@@ -37,8 +38,10 @@ class Lane:
         "idle",
         "jobs",
         "last_done",
+        "minded",
         "nexthop",
         "pace",
+        "policy",
         "steady",
         "usual",
         "waiting",
@@ -57,6 +60,8 @@ class Lane:
         self.last_done = float("-inf")
         self.pace = float("inf")  # seconds that a message takes, smoothed
         self.alternatives = True
+        self.policy: tuple[str, str, TlsPolicy] | None = None  # next hop, host, and what was asked of them
+        self.minded = float("-inf")  # when somebody last did
         self.usual = UsualAnswers()
 
     def arrived(self, now: float) -> None:
@@ -73,6 +78,16 @@ class Lane:
         """Say whether connections like the newest may carry a second message; no mail waits for one else."""
         self._allowed = allowed
         self.steady = self.steady and allowed
+
+    def retire(self) -> list[Parcel]:
+        """Keep no connection any more; returns the parcels that waited for one."""
+        self._on_demand = self.always = self.steady = False
+        idle, self.idle = self.idle, []
+        for connection in idle:
+            connection.quit()
+        waiting = list(self.waiting)
+        self.waiting.clear()
+        return waiting
 
     def done(self, now: float) -> None:
         """A job has ended."""

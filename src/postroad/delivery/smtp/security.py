@@ -33,11 +33,13 @@ _NO_SERVER = "server unavailable or unable to receive mail"
 class Bond:
     """What was agreed on for one connection.
 
-    ``tls`` is None where there is none, and ``authorities`` where nobody asks whether a certificate is
+    ``asked`` is the policy as it was found, ``policy`` what TLSA records have made of it.  ``tls`` is None
+    where there is none, and ``authorities`` where nobody asks whether a certificate is
     trusted.  ``key`` says which connections may go on with each other's sessions.
     """
 
     terms: Terms
+    asked: TlsPolicy
     policy: TlsPolicy
     tls: ClientTls | None = None
     offer: Offer = _NO_OFFER
@@ -96,8 +98,15 @@ class Security:
         """Whether nothing is ever asked of a connection."""
         return self._policies.never and self.logins is None and not self._wrapper
 
-    async def agree(self, peer: Peer, host: Host | None, sender: str) -> Bond | Outcome | None:
-        """Return what is asked of a connection for mail of this sender; None: nothing.
+    async def holds(self, nexthop: str, host: str, policy: TlsPolicy) -> bool:
+        """Return whether this is still the policy, as it was found."""
+        try:
+            return await self._policies.find(nexthop, host) == policy
+        except PolicyProblem:
+            return False
+
+    async def agree(self, peer: Peer, host: Host | None, sender: str) -> Bond | Outcome:
+        """Return what is asked of a connection for mail of this sender.
 
         An Outcome says why there can be no connection.  ``host`` None: a socket in the file system.
         """
@@ -113,7 +122,7 @@ class Security:
         if credentials is not None:
             terms = replace(bond.terms, login=True)
             return replace(bond, terms=terms, credentials=credentials)
-        return bond if bond.policy.level != "none" else None
+        return bond
 
     async def _credentials(self, peer: Peer, sender: str) -> Credentials | None:
         if self.logins is None:
@@ -125,7 +134,7 @@ class Security:
             raise _Refused("4.3.0", "SASL password lookup error") from None
 
     async def _bond(self, peer: Peer, host: Host | None) -> Bond:
-        policy = await self._policies.find(peer.nexthop, peer.name)
+        asked = policy = await self._policies.find(peer.nexthop, peer.name)
         found: Dane | None = None
         if not peer.port:
             policy = self._local(policy, peer)
@@ -145,7 +154,7 @@ class Security:
             engine=tls is not None,
         )
         if not terms.tls or tls is None:
-            return Bond(terms, policy)
+            return Bond(terms, asked, policy)
         demand = self._demand(policy, found, peer)
         offer = self._offer(policy, found, peer, anonymous=not demand.level)
         try:
@@ -153,7 +162,7 @@ class Security:
         except TlsError as error:
             raise PolicyProblem(str(error)) from None
         key = (peer.name, peer.address, peer.port, offer)
-        return Bond(terms, policy, tls, offer, demand, authorities, key)
+        return Bond(terms, asked, policy, tls, offer, demand, authorities, key)
 
     def _local(self, policy: TlsPolicy, peer: Peer) -> TlsPolicy:
         """Return the policy for a socket in the file system."""
