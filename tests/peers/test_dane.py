@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import re
 from collections.abc import Iterator
 
 import pytest
 
+from peers.certificates import Authority
 from peers.dnssec import validated
-from peers.harness import a_place
+from peers.harness import Postroad, a_place, message
 from postroad.base.clock import SystemClock
 from postroad.base.errors import LookupUnavailable
 from postroad.base.log import ListSink, Log
@@ -50,6 +52,18 @@ _dane.mx {TLSA}
 """
 PLAIN = f"@ MX 10 mx.signed.test.\nmx A 127.0.0.1\n_25._tcp.mx {TLSA}\n"
 BOGUS = f"@ MX 10 mx\nmx A 127.0.0.1\n_25._tcp.mx {TLSA}\n"
+_CLIENT = """\
+resolver_addresses = {dns}
+virtual_mailbox_domains =
+smtp_dns_support_level = dnssec
+smtp_host_lookup = dns
+smtp_tls_security_level = dane
+smtp_tls_loglevel = 1
+transport_maps = inline:{{ {{good.example.org=smtp:[good.signed.test]:{port}}},
+    {{bad.example.org=smtp:[bad.signed.test]:{port}}},
+    {{odd.example.org=smtp:[odd.signed.test]:{port}}},
+    {{none.example.org=only:[none.signed.test]:{port}}} }}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +183,45 @@ def test_below_the_level_dnssec_nothing_is_secure(dns):
     assert not found.host.secure_mx
     assert not found.host.secure
     assert found.dane.state is DaneState.INSECURE
+
+
+# --- mail
+
+
+def test_mail_goes_where_the_records_fit_and_waits_where_they_do_not(place):
+    pair = Authority().issue("elsewhere.test")  # the name does not count for DANE-EE
+    pair.write(place, "server")
+    good = hashlib.sha256(pair.public_key_der).hexdigest()
+    main = f"smtpd_tls_cert_file = {place}/server.pem\nsmtpd_tls_key_file = {place}/server.key\n"
+    with Postroad(place, name="mx", main=main + "smtpd_tls_security_level = may\n") as server:
+        zone = "\n".join(
+            f"{name} A 127.0.0.1\n{record}"
+            for name, record in (
+                ("good", f"_{server.port}._tcp.good TLSA 3 1 1 {good}"),
+                ("bad", f"_{server.port}._tcp.bad TLSA 3 1 1 {'00' * 32}"),
+                ("odd", f"_{server.port}._tcp.odd TLSA 1 1 1 {'00' * 32}"),
+                ("none", ""),
+            )
+        )
+        with (
+            validated(place, {"signed.test": zone}) as dns,
+            Postroad(
+                place,
+                name="client",
+                main=_CLIENT.format(dns=dns, port=server.port),
+                master="only unix - - n - - smtp -o smtp_tls_security_level=dane-only\n",
+            ) as client,
+        ):
+            for name in ("good", "bad", "odd", "none"):
+                client.send("a@x.test", f"alice@{name}.example.org", message())
+            lines = {}
+            for name in ("good", "bad", "odd", "none"):
+                (lines[name], *_) = client.wait_log(f"to=<alice@{name}.example.org>.*status=")
+            log = client.log()
+    assert "status=deferred (Server certificate not verified)" in lines["bad"]
+    assert "dsn=4.7.5" in lines["bad"]
+    assert re.search(r"Verified TLS connection established to good\.signed\.test\[", log)
+    assert re.search(r"(Anonymous|Untrusted) TLS connection established to odd\.signed\.test\[", log)
+    for name in ("good", "odd"):
+        assert "status=sent" in lines[name]
+    assert "status=deferred (no TLSA records found)" in lines["none"]

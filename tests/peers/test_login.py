@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from peers.certificates import Authority
 from peers.harness import Postroad, a_place, free_port, message, until
 from peers.nexthop import NextHop, short
 from peers.programs import Postfix, dovecot_auth, postfix
@@ -212,3 +213,37 @@ def test_a_refused_login_is_not_repeated_where_that_is_wanted(place):
         client.wait_log(r"SASL authentication failed; server .* said: 535 5.7.8 Go away")
         client.wait_log(r"SASL \[CACHED\] authentication failed; server .* said: 535 5.7.8 Go away")
         assert sum(each.startswith("AUTH") for each in server.lines) == 1
+
+
+# --- Postroad on both sides
+
+_BOTH = """\
+smtpd_tls_cert_file = {place}/server.pem
+smtpd_tls_key_file = {place}/server.key
+smtpd_tls_security_level = may
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = postroad
+smtpd_sasl_path = {{etc}}/users
+smtpd_sasl_mechanisms = {mechanisms}
+smtpd_sasl_security_options =
+smtpd_recipient_restrictions = permit_sasl_authenticated, reject
+virtual_mailbox_domains = postfix.test
+virtual_mailbox_maps = static:all/
+"""
+
+
+def test_bound_to_the_channel_with_the_strongest_first(place):
+    Authority().issue("localhost").write(place, "server")
+    names = (*MECHANISMS, "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS")
+    main = _BOTH.format(place=place, mechanisms=" ".join(names))
+    users = {"users": f"{USER}:{{PLAIN}}{SECRET}\n"}
+    with Postroad(place, name="server", main=main, files=users) as server:
+        routes = {name.lower(): (server.port, f"-o smtp_sasl_mechanism_filter={name}") for name in names}
+        settings = routed(routes | {"any": (server.port, "-o smtp_sasl_mechanism_filter=")})
+        settings["main"] += "smtp_tls_security_level = encrypt\n"
+        with logged_in(place, server.port, **settings) as client:
+            recipients = [f"{name}@postfix.test" for name in (*routes, "any")]
+            client.send("a@x.test", recipients, message())
+            client.wait_log("status=sent", len(recipients))
+        used = re.findall(r"sasl_method=(\S+), sasl_username", server.log())
+    assert sorted(used) == sorted([*names, "SCRAM-SHA-256-PLUS"])
