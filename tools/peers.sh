@@ -7,6 +7,10 @@ PATH=$PATH:/usr/sbin:/sbin
 need postconf /usr/sbin/postconf postfix
 need smtp-source /usr/sbin/smtp-source postfix
 need swaks /usr/bin/swaks swaks
+need msmtp /usr/bin/msmtp msmtp
+need curl /usr/bin/curl curl
+need openssl /usr/bin/openssl openssl
+need sslscan /usr/bin/sslscan sslscan
 need pflogsumm /usr/sbin/pflogsumm pflogsumm
 need doveadm /usr/bin/doveadm dovecot-core
 need dovecot-lmtp /usr/lib/dovecot/lmtp dovecot-lmtpd
@@ -15,6 +19,9 @@ need unbound /usr/sbin/unbound unbound
 need ip /usr/sbin/ip iproute2
 need unshare /usr/bin/unshare util-linux
 need valgrind /usr/bin/valgrind valgrind
+perl_needs() { perl "-M$1" -e 1 2>/dev/null || missing="$missing $2"; }
+perl_needs Net::SSLeay libnet-ssleay-perl # swaks --tls
+perl_needs Digest::HMAC_MD5 libdigest-hmac-perl # swaks --auth CRAM-MD5
 [ -z "$missing" ] && exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then
