@@ -148,16 +148,17 @@ class Stand:
         has_space=None,
         name="smtp",
         pair=None,
+        sni=None,
         authenticator=None,
         **texts,
     ):
-        """``pair`` is the server's certificate; ``authenticator`` knows users."""
+        """``pair`` is the server's certificate, ``sni`` has those of further names; ``authenticator`` knows users."""
         more = {"has_space": has_space} if has_space else {}
         if pair is not None:
             texts |= {"smtpd_tls_cert_file": "/cert", "smtpd_tls_key_file": "/key"}
             files = {"/cert": pair.certificate_pem, "/key": pair.key_pem}
             mandatory = "may" not in texts.values()
-            more["tls"] = ServerTls(settings(**texts), files, mandatory=mandatory)
+            more["tls"] = ServerTls(settings(**texts), files, sni or {}, mandatory=mandatory)
         self.service = SmtpdService(
             settings(**texts),
             intake=self.intake,

@@ -14,7 +14,7 @@ from peers.certificates import self_signed
 from postroad.model.reply import Reply
 
 from .conftest import Peer, eventually
-from .tlspeer import TlsPeer, context, ended
+from .tlspeer import TlsPeer, ended, upgraded
 
 MAY = {"smtpd_tls_security_level": "may", "smtpd_tls_loglevel": "1"}
 ENCRYPT = {"smtpd_tls_security_level": "encrypt", "smtpd_tls_loglevel": "1"}
@@ -23,15 +23,6 @@ ENVELOPE = ["EHLO client.example", "MAIL FROM:<a@example.net>", "RCPT TO:<b@exam
 ESTABLISHED = (
     f"TLS connection established from {HERE}: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)"
 )
-
-
-async def upgraded(port, **options):
-    """Return a client that has said STARTTLS."""
-    peer = await TlsPeer.connect(port)
-    await peer.reply()
-    assert "250-STARTTLS" in await peer.ask("EHLO x")
-    await peer.starttls(**options)
-    return peer
 
 
 async def test_a_message_goes_through_encrypted_and_the_log_has_its_story(stand, pair):
@@ -299,78 +290,6 @@ async def test_one_that_must_end_now_says_nothing_in_plain_text(stand, pair):
     await peer.close()
 
 
-# -- certificates of clients
-
-
-@pytest.mark.parametrize("shown", [False, True])
-async def test_where_a_certificate_is_demanded_it_has_to_be_a_trusted_one(stand, pair, tmp_path, shown):
-    port = await stand.serve(pair=pair, smtpd_tls_req_ccert="yes", **ENCRYPT)
-    made = context(self_signed("client.example") if shown else None, tmp_path)
-    peer = await upgraded(port, made=made)
-    words = "Client certificate not trusted" if shown else "No client certificate presented"
-    assert await peer.ask("EHLO x") == f"421 4.7.1 mx.example.test Error: {words}"
-    assert await peer.reply() == "(closed)"
-    await ended(stand)
-    assert stand.log[1].startswith(
-        f"smtpd: {'Untrusted' if shown else 'Anonymous'} TLS connection established"
-    )
-    assert stand.log[2:] == [
-        f"smtpd: NOQUEUE: abort: TLS from {HERE}: {words}",
-        f"smtpd: disconnect from {HERE} ehlo=1 starttls=1 commands=2",
-    ]
-    await peer.close()
-
-
-async def test_where_tls_is_optional_a_certificate_is_too(stand, pair):
-    peer = await upgraded(await stand.serve(pair=pair, smtpd_tls_req_ccert="yes", **MAY))
-    assert (await peer.ask("EHLO x")).startswith("250")
-    await peer.close()
-
-
-async def test_another_certificate_is_for_new_sessions(stand, pair):
-    port = await stand.serve(pair=pair, **MAY)
-    peer = await upgraded(port)
-    other = self_signed("other.example.test")
-    stand.service.tls.replace({"/cert": other.certificate_pem, "/key": other.key_pem}, {})
-    assert (await peer.ask("EHLO x")).startswith("250")
-    new = await upgraded(port)
-    assert [each.tls.getpeercert(binary_form=True) for each in (peer, new)] == [pair.der, other.der]
-    await peer.close()
-    await new.close()
-
-
-# -- limits by time
-
-
-async def test_a_client_with_too_many_new_sessions_is_told_and_then_refused(stand, pair):
-    port = await stand.serve(pair=pair, smtpd_client_new_tls_session_rate_limit="1", name="25", **MAY)
-    one = await upgraded(port)
-    assert (await one.ask("EHLO x")).startswith("250")
-    two = await upgraded(port)
-    text = f"Error: too many new TLS sessions from {HERE}"
-    assert await two.ask("EHLO x") == f"421 4.7.0 mx.example.test {text}"
-    assert f"smtpd: warning: New TLS session rate limit exceeded: 2 from {HERE} for service 25" in stand.log
-    three = await Peer.connect(port)
-    await three.reply()
-    assert await three.ask("STARTTLS") == f"454 4.7.0 {text}"
-    assert stand.log[-1] == f"smtpd: warning: Refusing STARTTLS request from {HERE} for service 25"
-    assert await three.ask("NOOP") == "250 2.0.0 Ok"
-    for peer in (one, two, three):
-        await peer.close()
-
-
-async def test_a_client_that_the_exceptions_name_may_do_it_as_often_as_it_likes(stand, pair):
-    limits = {
-        "smtpd_client_new_tls_session_rate_limit": "1",
-        "smtpd_client_event_limit_exceptions": "127.0.0.1",
-    }
-    port = await stand.serve(pair=pair, **limits, **MAY)
-    for _ in range(3):
-        peer = await upgraded(port)
-        assert (await peer.ask("EHLO x")).startswith("250")
-        await peer.close()
-
-
 async def test_more_is_logged_where_more_is_wanted_and_less_by_default(stand, pair):
     peer = await upgraded(
         await stand.serve(pair=pair, smtpd_tls_security_level="may", smtpd_tls_loglevel="2")
@@ -406,3 +325,40 @@ async def test_openssls_memory_is_free_as_soon_as_the_connection_is_gone(stand, 
     finally:
         if collecting:
             gc.enable()
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_the_name_that_a_client_asks_for_is_logged(stand, pair, known):
+    other = self_signed("mx.example.test")
+    sni = {"mx.example.test" if known else "else.example.test": other.key_pem + other.certificate_pem}
+    peer = await upgraded(await stand.serve(pair=pair, sni=sni, **MAY))
+    await peer.ask("NOOP")
+    lines = [line for line in stand.log if "TLS" in line]
+    if known:
+        assert lines[0].startswith(
+            f"smtpd: Anonymous TLS connection established from {HERE} to mx.example.test: "
+        )
+        assert peer.tls.getpeercert(binary_form=True) == other.der
+    else:
+        assert lines[0] == f"smtpd: TLS SNI mx.example.test from {HERE} not matched, using default chain"
+        assert lines[1].startswith(f"smtpd: Anonymous TLS connection established from {HERE}: ")
+    await peer.close()
+
+
+async def test_the_time_of_a_whole_request_counts_under_tls_too(stand, pair):
+    texts = {"smtpd_per_request_deadline": "yes", "smtpd_timeout": "100s"} | MAY
+    peer = await upgraded(await stand.serve(pair=pair, **texts))
+    await peer.ask(*ENVELOPE, "DATA")
+    [connection] = stand.service._sessions
+    connection.deadline = before = stand.loop.time() + 1
+    await peer.send("x" * 998 + "\r\n")
+    await eventually(lambda: connection.deadline > before + 1)  # 1000 bytes at 500 a second
+    assert connection.deadline < before + 3
+    assert (await peer.ask(".")).startswith("250")
+    connection.deadline = before
+    await peer.send("NO")
+    other = await upgraded(await stand.serve())
+    assert connection.deadline == before  # part of a command earns nothing
+    assert await peer.ask("OP") == "250 2.0.0 Ok"
+    await peer.close()
+    await other.close()

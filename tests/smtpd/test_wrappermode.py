@@ -128,3 +128,19 @@ async def test_sessions_that_are_gone_on_with_are_not_counted(stand, pair):
     assert (await again.reply()).startswith("220")
     await first.close()
     await again.close()
+
+
+async def test_a_client_that_does_not_wait_to_be_known_is_gone(stand, pair):
+    gate = asyncio.get_running_loop().create_future()
+
+    async def identify(_client):
+        await gate
+
+    peer = await Peer.connect(await stand.serve(pair=pair, identify=identify, **WRAPPER))
+    await peer.send(b"\x16\x03\x01")
+    await eventually(lambda: stand.service.sessions)
+    await peer.close()
+    await asyncio.sleep(0)
+    gate.set_result(None)
+    await ended(stand)
+    assert stand.policy.asked == []

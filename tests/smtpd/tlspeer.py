@@ -106,3 +106,12 @@ class TlsPeer(Peer):
         with contextlib.suppress(ssl.SSLWantReadError):
             self.tls.unwrap()
         await self.flush()
+
+
+async def upgraded(port, **options):
+    """Return a client that has said STARTTLS."""
+    peer = await TlsPeer.connect(port)
+    await peer.reply()
+    assert "250-STARTTLS" in await peer.ask("EHLO x")
+    await peer.starttls(**options)
+    return peer

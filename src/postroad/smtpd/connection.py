@@ -232,7 +232,8 @@ class Connection(asyncio.Protocol):
             self._drop()
             return
         transport = self._transport
-        assert transport is not None  # _prepared has looked
+        if transport is None or transport.is_closing():  # the client did not wait
+            return
         self._shake_hands(tls, service.tls)
         transport.resume_reading()
         early = tls.take_early()

@@ -98,9 +98,12 @@ class Encryption:
         facts = session.tls_facts = transport.pipe.facts()
         session.tls = facts.received_clause(asked=self._asks)
         session.channel_binding = transport.pipe.export
+        client, unmatched = session.client.named_address, transport.pipe.verification.unmatched_name
+        if unmatched:
+            service.log.emit(events.TLS_UNMATCHED_NAME, unmatched, client)
         if service.security.loglevel >= 1:
-            client = session.client.named_address
-            service.log.emit(events.TLS_ESTABLISHED, facts.trust, client, facts.describe())
+            who = f"{client} to {facts.server_name}" if facts.server_name else client
+            service.log.emit(events.TLS_ESTABLISHED, facts.trust, who, facts.describe())
         start(self._judge(facts), self._judged)
 
     async def _judge(self, facts: TlsFacts) -> Reply | None:

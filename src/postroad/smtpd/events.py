@@ -87,6 +87,11 @@ TLS_ESTABLISHED = Event(
     "%s TLS connection established from %s: %s",
     "A session is encrypted now; how, and whether the client's certificate is trusted.",
 )
+TLS_UNMATCHED_NAME = Event(
+    _PROGRAM,
+    "TLS SNI %s from %s not matched, using default chain",
+    "A client asks for a server name that tls_server_sni_maps does not have.",
+)
 TLS_FAILED = Event(_PROGRAM, "SSL_accept error from %s: %s", "A client did not come to terms with us.")
 TLS_PROBLEM = Event(
     _PROGRAM, "warning: TLS library problem: %s", "What OpenSSL says of a session that broke.", urgent=True
