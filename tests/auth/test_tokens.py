@@ -68,6 +68,8 @@ def test_a_token_that_holds(tokens):
         {"email": None},
         {"email": ["joe@example.org"]},
         {"email": ""},
+        {"email": "joe\nsasl_username=root"},
+        {"email": "x" * 600},
         {"email_verified": False},
     ],
 )

@@ -108,6 +108,7 @@ def test_nothing_gets_into_a_line(address):
         HELLO + b"OK\t-1\tuser=joe\n",
         HELLO + b"OK\t1\n",
         HELLO + b"OK\t1\tuser=\n",
+        HELLO + b"OK\t1\tuser=a\x01nb\n",
         HELLO + b"OK\t99999999999\tuser=joe\n",
         HELLO + b"CONT\t1\t!!!\n",
         HELLO + b"FAIL\n",

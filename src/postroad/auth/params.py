@@ -21,11 +21,12 @@ SASL_PATH = params.declare(
     "smtpd_sasl_path",
     STRING,
     "smtpd",
-    "For dovecot its auth socket (private/auth, unix:path, inet:host:port); for postroad a users file, "
-    "type:table, or pam:service.",
+    "For dovecot its auth socket (private/auth, unix:path, inet:host:port); for postroad a users file "
+    "/path, tables type:name, or pam:service. PAM is asked by workers, which are not root: pam_unix cannot "
+    "be used with it.",
 )
 SASL_SERVICE = params.declare(
-    "smtpd_sasl_service", STRING, "smtp", "The name of the service that Dovecot and PAM are told."
+    "smtpd_sasl_service", STRING, "smtp", "The name of the service that Dovecot is told."
 )
 SECURITY_OPTIONS = params.declare(
     "smtpd_sasl_security_options",

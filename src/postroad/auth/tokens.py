@@ -10,6 +10,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from postroad.base.clock import Clock
+from postroad.proto.sasl.server import BrokenResponse, name_of
 from postroad.tables.context import TableContext
 from postroad.tables.source import Source
 
@@ -59,7 +60,10 @@ class Tokens:
         name = claims.get(self._claim)
         if not isinstance(name, str) or (self._claim == "email" and claims.get("email_verified") is False):
             return ""
-        return name.lower()
+        try:
+            return name_of(name.encode("utf-8", "surrogateescape"))
+        except BrokenResponse:
+            return ""
 
     def _valid(self, claims: dict[str, Any]) -> bool:
         audience = claims.get("aud")

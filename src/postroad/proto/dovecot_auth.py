@@ -172,7 +172,7 @@ def _reply(fields: list[str]) -> Event | None:
     username = values.get("user", "")
     if name == "FAIL":
         return Rejected(number, username, values.get("reason", ""), "temp" in values, _FLAGS & values.keys())
-    if not username:
+    if not username or not username.isprintable():
         raise AuthProtocolError("OK without a user")
     return Accepted(number, username)
 
