@@ -16,6 +16,8 @@ need doveadm /usr/bin/doveadm dovecot-core
 need dovecot-lmtp /usr/lib/dovecot/lmtp dovecot-lmtpd
 need nsd /usr/sbin/nsd nsd
 need unbound /usr/sbin/unbound unbound
+need opendkim /usr/sbin/opendkim opendkim
+need rspamd /usr/bin/rspamd rspamd
 need ip /usr/sbin/ip iproute2
 need unshare /usr/bin/unshare util-linux
 need valgrind /usr/bin/valgrind valgrind

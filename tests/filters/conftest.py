@@ -79,7 +79,7 @@ async def upto(chain, stage, *, sender="s@example.net", recipient="u@example.org
     """Go through a session as far as this stage; returns the last stage's answer, or the first refusal."""
     session = chain.session
     transaction = session.transaction
-    stages = "connect helo mail recipient data".split()
+    stages = ["connect", "helo", "mail", "recipient", "data"]
     for each in stages[: stages.index(stage) + 1]:
         if each == "helo":
             session.helo, session.protocol = "c.example", "ESMTP"

@@ -74,8 +74,10 @@ async def test_refusals_before_the_message(bench, letter, answer, where, reply, 
     to = "" if where == "MAIL" else " to=<u@example.org>" if where == "RCPT" else ""
     queue_id = ID if where == "DATA" else "NOQUEUE"
     assert bench.lines == [
-        f"smtpd: {queue_id}: milter-reject: {where} from c.example[192.0.2.7]: {text};"
-        f" from=<s@example.net>{to} proto=ESMTP helo=<c.example>"
+        (
+            f"smtpd: {queue_id}: milter-reject: {where} from c.example[192.0.2.7]: {text};"
+            f" from=<s@example.net>{to} proto=ESMTP helo=<c.example>"
+        )
     ]
 
 
@@ -130,8 +132,10 @@ async def test_quarantine_holds_the_message_once_and_the_next_milter_still_edits
     assert outcome.header == HEADER + b"Signed: yes\r\n"
     assert "HOLD" in chain.session.transaction.actions
     assert [line for line in bench.lines if "milter-hold" in line] == [
-        "smtpd: NOQUEUE: milter-hold: RCPT from c.example[192.0.2.7]: milter triggers HOLD action;"
-        " from=<s@example.net> to=<u@example.org> proto=ESMTP helo=<c.example>"
+        (
+            "smtpd: NOQUEUE: milter-hold: RCPT from c.example[192.0.2.7]: milter triggers HOLD action;"
+            " from=<s@example.net> to=<u@example.org> proto=ESMTP helo=<c.example>"
+        )
     ]
 
 
@@ -140,8 +144,10 @@ async def test_quarantine_at_the_end_of_the_message(bench):
     outcome = await whole(chain)
     assert outcome == FilterOutcome(hold=True)
     assert bench.lines == [
-        f"cleanup: {ID}: milter-hold: END-OF-MESSAGE from c.example[192.0.2.7]: milter triggers HOLD action;"
-        " from=<s@example.net> to=<u@example.org> proto=ESMTP helo=<c.example>"
+        (
+            f"cleanup: {ID}: milter-hold: END-OF-MESSAGE from c.example[192.0.2.7]: milter triggers HOLD action;"
+            " from=<s@example.net> to=<u@example.org> proto=ESMTP helo=<c.example>"
+        )
     ]
 
 
@@ -153,8 +159,10 @@ async def test_a_refused_message_is_logged_as_cleanup_does(bench):
         outcome = await whole(chain)
         assert outcome == FilterOutcome(Reply(550, "5.7.1", "a\nb"))
         assert bench.lines == [
-            f"cleanup: {ID}: milter-reject: END-OF-MESSAGE from c.example[192.0.2.7]: {expected};"
-            " from=<s@example.net> to=<u@example.org> proto=ESMTP helo=<c.example>"
+            (
+                f"cleanup: {ID}: milter-reject: END-OF-MESSAGE from c.example[192.0.2.7]: {expected};"
+                " from=<s@example.net> to=<u@example.org> proto=ESMTP helo=<c.example>"
+            )
         ]
 
 
