@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import stat
 import tempfile
@@ -57,6 +58,9 @@ FILE_PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _NO_FILES: Final = frozenset({"none", "auto"})  # words that stand in place of a name
 _MOST = 8 << 20  # bytes of a file
+#: SHA-256 of chains of server names that can be used: to try thousands of them again takes seconds.
+_good: set[bytes] = set()
+_MOST_GOOD = 100_000
 _LISTED = "tables of the types hash, btree, lmdb, cdb, dbm, texthash and inline can be listed"
 
 
@@ -158,12 +162,11 @@ class Collection:
 
 
 class Collector:
-    """Reads what a configuration names.  ``used`` remembers chains of server names that can be used."""
+    """Reads what a configuration names."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._base = config.settings[QUEUE_DIRECTORY]  # where relative names begin, as for Postfix
-        self._good: set[bytes] = set()
 
     def collect(self) -> Collection:
         """Read everything."""
@@ -260,13 +263,16 @@ class Collector:
                 found.names[_key(settings), name] = found.unreadable[path]
                 return
         pem = b"\n".join(parts[path] for path in paths)
-        if pem not in self._good:
+        digest = hashlib.sha256(pem).digest()
+        if digest not in _good:
             try:
                 context_of(f"{name} ({', '.join(paths)})", pem)
             except TlsError as error:
                 found.names[_key(settings), name] = str(error)
                 return
-            self._good.add(pem)
+            if len(_good) >= _MOST_GOOD:
+                _good.clear()
+            _good.add(digest)
         chains[name] = pem
 
     def _read(self, path: str, files: dict[str, bytes], found: Collection) -> None:

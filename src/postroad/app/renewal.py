@@ -84,8 +84,8 @@ class Renewal:
         self._log.emit(RENEWED)
 
     def _fresh(self, seen: Collection) -> bool:
-        since = (self._clock.now() - _FRESH) * 1e9
-        return any(stamp and stamp[0] > since for stamp in seen.stamps.values())
+        now = self._clock.now()
+        return any(stamp and abs(now - stamp[0] / 1e9) < _FRESH for stamp in seen.stamps.values())
 
     def _complain(self, unusable: list[str], names: list[str], patience: float) -> None:
         """Say what is wrong, once, when it has been for a while."""

@@ -1,6 +1,7 @@
 """What stands where asyncio's transport stood."""
 
 import asyncio
+import ssl
 
 import pytest
 
@@ -136,6 +137,20 @@ def test_a_client_begins():
     tls = TlsTransport(below, TlsPipe(SSL.Connection(client_context(), None), server=False))
     tls.start()
     assert below.written.startswith(b"\x16\x03\x01")
+
+
+async def test_much_goes_to_and_fro_through_sockets():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    text = bytes(range(256)) * 12_000
+    async with echoing(server_of(KEY)) as (port, sessions):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        writer.write(text)
+        assert await reader.readexactly(len(text)) == text
+        writer.close()
+        await writer.wait_closed()
+        assert sessions[0].errors == []
+    assert sessions[0].tls.pipe.closed
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])

@@ -162,7 +162,7 @@ def _key(name: str, pem: bytes) -> Any:
 @contextlib.contextmanager
 def file_of(data: bytes) -> Iterator[str]:
     """Give a path by which OpenSSL can read bytes, for a while: some things it takes from files only."""
-    if hasattr(os, "memfd_create"):
+    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
         fd = os.memfd_create("postroad-tls", os.MFD_CLOEXEC)
         path = f"/proc/self/fd/{fd}"
     else:

@@ -10,6 +10,7 @@ from postroad.net.tls.context import Verification
 from postroad.net.tls.errors import TlsError, reason_of
 
 _RECORD = 16384  # RFC 8446 5.1
+_PIECE = 65536
 #: Bytes that may come without any plain text: a handshake with a client's long chain of certificates is
 #: smaller (OpenSSL takes 100 KiB of them), and nobody has a reason to send more key updates than this.
 _SILENT_LIMIT = 256 * 1024
@@ -91,13 +92,15 @@ class TlsPipe:
 
     def take(self) -> bytes:
         """Return what has to go out on the wire now, b"" for nothing."""
-        pieces = []
+        pieces: list[bytes] = []
         try:
             while True:
-                pieces.append(self._connection.bio_read(65536))
+                piece = self._connection.bio_read(_PIECE)
+                if len(piece) < _PIECE and not pieces:
+                    return piece  # nearly always: no second look to be told that there is no more
+                pieces.append(piece)
         except SSL.WantReadError:
-            pass
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            return b"".join(pieces)
 
     def close(self) -> None:
         """Say that we send no more."""
