@@ -18,6 +18,7 @@ need nsd /usr/sbin/nsd nsd
 need unbound /usr/sbin/unbound unbound
 need opendkim /usr/sbin/opendkim opendkim
 need rspamd /usr/bin/rspamd rspamd
+need postgrey /usr/sbin/postgrey postgrey
 need ip /usr/sbin/ip iproute2
 need unshare /usr/bin/unshare util-linux
 need valgrind /usr/bin/valgrind valgrind
