@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from peers.certificates import self_signed
+from peers.certificates import Authority, self_signed
+from postroad.smtpd.encryption import fault_text
 
 from .conftest import Peer
 from .tlspeer import context, ended, upgraded
@@ -23,6 +24,10 @@ async def test_where_a_certificate_is_demanded_it_has_to_be_a_trusted_one(stand,
     assert await peer.ask("EHLO x") == f"421 4.7.1 mx.example.test Error: {words}"
     assert await peer.reply() == "(closed)"
     await ended(stand)
+    if shown:
+        assert (
+            stand.log.pop(1) == f"smtpd: certificate verification failed for {HERE}: self-signed certificate"
+        )
     assert stand.log[1].startswith(
         f"smtpd: {'Untrusted' if shown else 'Anonymous'} TLS connection established"
     )
@@ -78,3 +83,26 @@ async def test_a_client_that_the_exceptions_name_may_do_it_as_often_as_it_likes(
         peer = await upgraded(port)
         assert (await peer.ask("EHLO x")).startswith("250")
         await peer.close()
+
+
+async def test_a_certificate_of_an_unknown_authority_is_told_by_its_issuer(stand, pair, tmp_path):
+    made = context(Authority("Somebody").issue("client.example"), tmp_path)
+    peer = await upgraded(await stand.serve(pair=pair, smtpd_tls_ask_ccert="yes", **MAY), made=made)
+    assert (await peer.ask("EHLO x")).startswith("250")
+    assert stand.log[1] == f"smtpd: certificate verification failed for {HERE}: untrusted issuer Somebody"
+    assert stand.log[2].startswith("smtpd: Untrusted TLS connection established")
+    await peer.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (9, "certificate not yet valid"),
+        (10, "certificate has expired"),
+        (19, "self-signed certificate"),
+        (20, "untrusted issuer CA"),
+        (26, "num=26"),
+    ],
+)
+def test_what_can_be_wrong_with_a_certificate(number, text):
+    assert fault_text(number, "CA") == text

@@ -102,6 +102,10 @@ class Encryption:
         if unmatched:
             service.log.emit(events.TLS_UNMATCHED_NAME, unmatched, client)
         if service.security.loglevel >= 1:
+            faults = transport.pipe.verification.errors
+            if faults and facts.peer is not None:
+                fault = fault_text(faults[0][1], facts.peer.issuer)
+                service.log.emit(events.TLS_UNVERIFIED, client, fault)
             who = f"{client} to {facts.server_name}" if facts.server_name else client
             service.log.emit(events.TLS_ESTABLISHED, facts.trust, who, facts.describe())
         start(self._judge(facts), self._judged)
@@ -128,3 +132,16 @@ class Encryption:
             service.log.emit(events.FAILED, client.named_address, "STARTTLS", repr(error))
             refusal = Reply(421, "4.3.0", f"{service.options.hostname} Server local data error")
         self._connection.secured(refusal)
+
+
+def fault_text(number: int, issuer: str) -> str:
+    """Return what is wrong with a client's certificate, by OpenSSL's number (x509_vfy.h)."""
+    known = {
+        2: f"untrusted issuer {issuer}",
+        9: "certificate not yet valid",
+        10: "certificate has expired",
+        18: "self-signed certificate",
+        19: "self-signed certificate",
+        20: f"untrusted issuer {issuer}",
+    }
+    return known.get(number, f"num={number}")

@@ -87,6 +87,11 @@ TLS_ESTABLISHED = Event(
     "%s TLS connection established from %s: %s",
     "A session is encrypted now; how, and whether the client's certificate is trusted.",
 )
+TLS_UNVERIFIED = Event(
+    _PROGRAM,
+    "certificate verification failed for %s: %s",
+    "Why a client's certificate is not trusted.",
+)
 TLS_UNMATCHED_NAME = Event(
     _PROGRAM,
     "TLS SNI %s from %s not matched, using default chain",
