@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import struct
 
+import dns.flags
 import dns.message
 import dns.rcode
+import dns.rrset
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -247,3 +250,69 @@ def test_what_keeps_dane_from_being_used(texts, words):
     settings = settings_of([model_params, net_params], compatibility_level="3.6", **texts)
     assert flaw(settings, "smtp") == words
     assert flaw(settings, "lmtp") == "with dnssec lookups disabled" or texts.get("tls_dane_digests") == ""
+
+
+# --- is the resolver one that validates?
+
+
+async def settled(sink, lines):
+    for _ in range(200):
+        if len(sink.lines) >= lines:
+            break
+        await asyncio.sleep(0.01)
+    return sink.lines
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        (lambda query, _tcp: [reply_root(query)], "a response that is not DNSSEC validated"),
+        (int(dns.rcode.SERVFAIL), "no response: Host not found, try again"),
+    ],
+)
+async def test_a_resolver_that_does_not_validate_is_told_once(stub, resolver, sink, entry, reason):
+    stub.zone[".", "NS"] = entry
+    lookup = DaneLookup(resolver, ("sha256",), Log(sink), probe="ns:.")
+    for _ in range(2):
+        assert (await lookup.find(HOST._replace(secure=False))).state is DaneState.INSECURE
+        assert await settled(sink, 2) == [
+            "smtp: warning: DNSSEC validation may be unavailable",
+            f"smtp: warning: reason: dnssec_probe 'ns:.' received {reason}",
+        ]
+
+
+def reply_root(query, *, ad=False):
+    response = dns.message.make_response(query, recursion_available=True)
+    response.answer.append(dns.rrset.from_text(".", 60, "IN", "NS", "a.root."))
+    if ad:
+        response.flags |= dns.flags.AD
+    return response.to_wire()
+
+
+async def test_a_resolver_that_validates_is_not(stub, resolver, sink):
+    asked = asyncio.Event()
+
+    def answer(query, _tcp):
+        asked.set()
+        return [reply_root(query, ad=True)]
+
+    stub.zone[".", "NS"] = answer
+    lookup = DaneLookup(resolver, ("sha256",), Log(sink), probe="ns:.")
+    await lookup.find(HOST._replace(secure=False))
+    await asked.wait()
+    assert (await resolver.query(".", "NS")).authentic
+    assert sink.lines == []
+
+
+async def test_where_something_is_validated_nothing_is_probed(publish, stub, resolver, sink):
+    publish((3, 1, 1, D256))
+    lookup = DaneLookup(resolver, ("sha256",), Log(sink), probe="ns:.")
+    await lookup.find(HOST)
+    await lookup.find(HOST._replace(secure=False))
+    assert [kind for _, kind, _ in stub.asked] == ["TLSA"]
+
+
+@pytest.mark.parametrize("text", ["ns", ":x", "ns:", "tlsa:x", "any:."])
+def test_a_probe_is_a_type_and_a_name(text):
+    with pytest.raises(ValueError, match="type:name"):
+        settings_of([model_params, net_params], compatibility_level="3.6", dnssec_probe=text)

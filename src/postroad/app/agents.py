@@ -28,7 +28,7 @@ from postroad.net.dane import DaneLookup, read_digests
 from postroad.net.hostsfile import HostsFile
 from postroad.net.interfaces import OwnAddresses
 from postroad.net.mailhosts import MailHosts
-from postroad.net.params import TLS_DANE_DIGESTS
+from postroad.net.params import DNSSEC_PROBE, TLS_DANE_DIGESTS
 from postroad.net.resolver import CachingResolver
 from postroad.tables.context import TableContext
 
@@ -134,7 +134,7 @@ class AgentBuilder:
             program,
             policies=TlsPolicies(settings, program, self._tables, warn),
             engine=engine,
-            dane=DaneLookup(self._resolver, read_digests(digests), log),
+            dane=DaneLookup(self._resolver, read_digests(digests), log, probe=settings[DNSSEC_PROBE]),
             logins=open_logins(settings, program, self._tables, core.clock),
             warn=warn,
         )

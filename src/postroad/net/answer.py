@@ -99,6 +99,8 @@ def wire_name(name: str) -> bytes | None:
 
     Not a host name's grammar: TXT and TLSA names have underscores, DNSBL names digits.
     """
+    if name == ".":
+        return b"\0"  # the root, whose servers everybody knows
     labels = name.encode("ascii").split(b".")
     if len(name) > 253 or not all(0 < len(label) < 64 for label in labels):
         return None

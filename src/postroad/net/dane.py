@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from postroad.base.errors import LookupUnavailable
 from postroad.base.log import Event, Log
 from postroad.base.params import Settings
+from postroad.base.tasks import spawn
 from postroad.model.ports import Resolver
 from postroad.net.mailhosts import Host
 from postroad.net.params import DNS_SUPPORT_LEVEL, HOST_LOOKUP, TLS_DANE_DIGESTS
@@ -31,6 +32,16 @@ UNUSABLE = Event(
     "smtp",
     "warning: unusable TLSA RR for %s: %d %d %d: %s",
     "A record cannot be used for SMTP, or is malformed; the others of the host count.",
+)
+
+NOT_VALIDATED = Event(
+    "smtp",
+    "warning: DNSSEC validation may be unavailable",
+    "DANE needs a resolver that validates; without one it protects nothing, and dane-only sends nothing.",
+    urgent=True,
+)
+NOT_VALIDATED_REASON = Event(
+    "smtp", "warning: reason: dnssec_probe '%s' received %s", "Why that is believed.", urgent=True
 )
 
 
@@ -94,13 +105,18 @@ def flaw(settings: Settings, program: str) -> str:
 
 
 class DaneLookup:
-    """Finds TLSA records.  ``digests`` as ``read_digests`` returns them."""
+    """Finds TLSA records.  ``digests`` as ``read_digests`` returns them.
 
-    def __init__(self, resolver: Resolver, digests: Sequence[str], log: Log) -> None:
+    ``probe`` is ``type:name``: asked once, in the background, when the first host turns out not to be
+    validated, so that an operator hears of a resolver that does not validate.
+    """
+
+    def __init__(self, resolver: Resolver, digests: Sequence[str], log: Log, *, probe: str = "") -> None:
         self._resolver = resolver
         #: Matching types, the preferred first; RFC 7671 9 ranks digests only.
         self._order = [DIGESTS[name][0] for name in digests]
         self._log = log
+        self._probe = probe
 
     async def find(self, host: Host, *, force: bool = False) -> Dane:
         """Look for the records of a host as ``MailHosts`` returned it.
@@ -109,6 +125,10 @@ class DaneLookup:
         LookupUnavailable when it could not look, with Postfix's words; the mail is deferred then, or
         whoever can keep answers away could switch TLS off (RFC 7672 2.1.2).
         """
+        if self._probe:
+            if not host.secure:
+                spawn(self._ask_probe(self._probe), "dnssec probe")
+            self._probe = ""
         names = [host.name]
         canonical = host.canonical or host.name
         aliased = canonical.lower() != host.name.lower()
@@ -126,6 +146,17 @@ class DaneLookup:
         except LookupUnavailable:
             raise LookupUnavailable(f"TLSA lookup error for {host.name}:{host.port}") from None
         return found
+
+    async def _ask_probe(self, probe: str) -> None:
+        kind, _, name = probe.partition(":")
+        try:
+            if (await self._resolver.query(name, kind.upper())).authentic:
+                return
+            reason = "a response that is not DNSSEC validated"
+        except LookupUnavailable:
+            reason = "no response: Host not found, try again"
+        self._log.emit(NOT_VALIDATED)
+        self._log.emit(NOT_VALIDATED_REASON, probe, reason)
 
     async def _at(self, name: str, host: Host) -> Dane:
         answer = await self._resolver.query(f"_{host.port}._tcp.{name}", "TLSA")

@@ -92,6 +92,22 @@ DEFER_IF_NO_MX_ADDRESS_FOUND = _prefixed(
     "no",
     "defer mail when no MX record leads to an address, instead of returning it.",
 )
+
+
+def _parse_probe(text: str) -> str:
+    kind, colon, name = text.strip().partition(":")
+    if text.strip() and not (colon and name and kind.upper() in ("A", "AAAA", "MX", "NS", "TXT")):
+        raise ValueError("expected type:name such as ns:., with the type a, aaaa, mx, ns or txt")
+    return text.strip()
+
+
+DNSSEC_PROBE = params.declare(
+    "dnssec_probe",
+    Kind("type:name", _parse_probe, str),
+    "ns:.",
+    "What is asked to find out whether the resolver validates, when DANE has found nothing validated;"
+    " empty to ask nothing.",
+)
 TLS_DANE_DIGESTS = params.declare(
     "tls_dane_digests",
     LIST,

@@ -121,14 +121,15 @@ class CachingResolver:
     def _begin(self, name: str, kind: str) -> Found | asyncio.Task[Found]:
         if kind not in KINDS:
             raise ValueError(f"unknown DNS record type {kind}")
-        key = (name.rstrip(".").lower() if name.endswith(".") else name.lower(), kind)
+        root = name == "." and kind == "NS"  # nothing else is asked of the root
+        key = (name.rstrip(".").lower() if name.endswith(".") and not root else name.lower(), kind)
         known = self._cache.get(key)
         if known is not None:
             return known
         task = self._asked.get(key)
         if task is not None:
             return task
-        ascii_form = ascii_name(key[0])
+        ascii_form = name if root else ascii_name(key[0])
         if ascii_form is None or wire_name(ascii_form) is None:
             return Answer(name, kind, nxdomain=True)  # no zone can have it
         task = self._asked[key] = spawn(self._ask(key, ascii_form), name=f"dns {kind}")
