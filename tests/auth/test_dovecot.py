@@ -216,9 +216,10 @@ async def test_a_server_that_speaks_something_else(server, make, sink, greeting)
     auth = make()
     step = await attempt(auth)
     assert step.state is SaslState.UNAVAILABLE
-    assert step.reason.startswith(f"SASL: Connect to Dovecot auth socket '{server.path}' failed: ")
+    assert step.reason == "Can't connect to authentication server"
     assert auth.mechanisms(tls=True) == ()
-    assert len(sink.lines) == 1
+    (line,) = sink.lines
+    assert line.startswith(f"smtpd: warning: SASL: Connect to Dovecot auth socket '{server.path}' failed: ")
 
 
 async def test_no_server_and_then_one(path, make, sink, monkeypatch):
@@ -228,9 +229,9 @@ async def test_no_server_and_then_one(path, make, sink, monkeypatch):
     for _ in range(3):
         step = await attempt(auth)
         assert step.state is SaslState.UNAVAILABLE
-        assert "No such file or directory" in step.reason
         await asyncio.sleep(0.02)
-    assert len(sink.lines) == 1  # not with each attempt
+    (line,) = sink.lines  # not with each attempt
+    assert line.endswith(f"auth socket '{path}' failed: No such file or directory")
     fake = FakeDovecot(path)
     await fake.start()
     await until(lambda: auth.mechanisms(tls=False))
@@ -261,12 +262,12 @@ async def test_one_answer_that_does_not_come_hurts_nobody_else(server, make, mon
     assert server.connections == 1
 
 
-async def test_a_handshake_that_does_not_end(server, make, monkeypatch):
+async def test_a_handshake_that_does_not_end(server, make, sink, monkeypatch):
     monkeypatch.setattr(module, "CONNECT_TIME", 0.05)
     server.greeting = b"VERSION\t1\t2\n"
     step = await attempt(make())
     assert step.state is SaslState.UNAVAILABLE
-    assert "timed out" in step.reason
+    assert sink.lines[0].endswith("failed: timed out")
 
 
 async def test_the_end_leaves_nobody_waiting(server, make):

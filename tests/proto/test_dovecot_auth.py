@@ -98,6 +98,7 @@ def test_nothing_gets_into_a_line(address):
         b"VERSION\t2\t0\n",
         b"VERSION\n",
         b"DONE\n",
+        b"VERSION\t1\t2\nSPID\t12\n",
         b"\n",
         b"MECH\tPLAIN\n" + b"x" * 10 + b"\n",
         b"x" * (LINE_LIMIT + 1),

@@ -204,7 +204,8 @@ class DovecotAuth:
         if self._closed:
             return
         if why != known:  # not with each attempt
-            self._log.warning("smtpd", self.trouble())
+            text = f"SASL: Connect to Dovecot auth socket '{self._path}' failed: {why}"
+            self._log.warning("smtpd", text)
         self._timer = self.loop.call_later(self._pause, self._open)
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
 
@@ -228,7 +229,7 @@ class DovecotExchange:
         begun = self._connection is not None
         connection = self._connection or await self._owner.usable()
         if connection is None or self._over:
-            return self._unavailable(self._owner.trouble())
+            return self._unavailable("Can't connect to authentication server")
         try:
             line = self._line(connection, response, begun=begun)
         except ResponseTooLongError:
@@ -291,7 +292,7 @@ class DovecotExchange:
             case Rejected():
                 reason = event.reason or ", ".join(sorted(event.flags))
                 return self._end(SaslStep(SaslState.FAILED, username=event.username, reason=reason))
-        return self._unavailable("no reply from Dovecot")
+        return self._unavailable("Connection lost to authentication server")
 
     def _unavailable(self, reason: str, username: str = "") -> SaslStep:
         self.cancel()

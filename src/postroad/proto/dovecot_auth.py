@@ -150,7 +150,9 @@ class AuthClient:
             return Ready(self._mechanisms)
         elif not self._version:
             raise AuthProtocolError("not Dovecot's authentication protocol")
-        return None  # SPID, CUID, COOKIE, and what later versions may say
+        elif name == "SPID" and not self._mechanisms:  # the other sockets say no more than this
+            raise AuthProtocolError("connected to wrong auth socket (auth-master instead of auth-client)")
+        return None  # CUID, COOKIE, and what later versions may say
 
 
 def _reply(fields: list[str]) -> Event | None:
