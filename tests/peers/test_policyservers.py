@@ -6,16 +6,18 @@ import os
 import shutil
 import signal
 import smtplib
+import socketserver
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 import pytest
 
 from peers.harness import Postroad, free_port, listening, message, until
-from peers.programs import running
+from peers.programs import postfix, running
 
 #: Refuses everybody; dies when it is told to.
 _SERVER = """
@@ -29,6 +31,97 @@ class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = daemon_threads = True
 Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
+
+
+_LISTS = ["client", "helo", "sender", "recipient", "data", "end_of_data", "etrn"]
+
+
+class _Told(socketserver.ThreadingTCPServer):
+    """Keeps what it is told, and has nothing against it."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Listener)
+        self.told: list[list[tuple[str, str]]] = []
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class _Listener(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        attributes: list[tuple[str, str]] = []
+        for line in self.rfile:
+            if line == b"\n":
+                self.server.told.append(attributes)
+                attributes = []
+                self.wfile.write(b"action=DUNNO\n\n")
+            else:
+                name, _, value = line.decode().rstrip("\n").partition("=")
+                attributes.append((name, value))
+
+
+def _dialogue(host: str, port: int) -> None:
+    """Go through every stage, with two messages."""
+    with smtplib.SMTP(host, port, local_hostname="client.example", timeout=10) as client:
+        client.ehlo()
+        client.verify("v@example.test")
+        client.docmd("ETRN", "example.org")
+        client.docmd("MAIL", "FROM:<A.b@example.net> SIZE=77 BODY=8BITMIME")
+        client.rcpt("alice@example.test")
+        client.rcpt("bob@example.test")
+        client.data(b"Subject: x\r\n\r\n..hello\r\n")
+        client.docmd("MAIL", "FROM:<>")
+        client.docmd("RCPT", 'TO:<"alice"@example.test>')
+        client.data(b"Subject: x\r\n")
+    with smtplib.SMTP(host, port, timeout=10) as client:
+        client.helo("other.example")
+        client.docmd("MAIL", 'FROM:<"a b"@example.net>')
+        client.rcpt("alice@example.test")
+
+
+@pytest.mark.peer
+def test_a_policy_server_is_told_what_postfix_tells_it(place):
+    def main(port: int) -> str:
+        asks = "".join(
+            f"smtpd_{each}_restrictions = check_policy_service inet:127.0.0.1:{port}\n" for each in _LISTS
+        )
+        return f"{asks}smtpd_delay_reject = no\nsmtpd_relay_restrictions = permit_mynetworks, reject\n"
+
+    with (
+        _Told() as theirs,
+        postfix(place, "pf", main=main(theirs.server_address[1]), domain="example.test") as peer,
+    ):
+        _dialogue(peer.host, peer.port)
+        wanted = theirs.told
+    with _Told() as ours, Postroad(place, name="mx", main=main(ours.server_address[1])) as server:
+        _dialogue(server.host, server.port)
+        told = ours.told
+    for their, our in zip(wanted, told, strict=True):
+        assert [name for name, _ in our] == [name for name, _ in their]
+        # Ports are the test's. Postfix has a queue id from the first RCPT on, we from DATA on; at EHLO it
+        # still says the protocol of the command before.
+        left_out = {"client_port", "server_port", "instance", "queue_id"}
+        if dict(our)["protocol_state"] in ("EHLO", "HELO"):
+            left_out.add("protocol_name")
+        assert [pair for pair in our if pair[0] not in left_out] == [
+            pair for pair in their if pair[0] not in left_out
+        ]
+    for requests in (wanted, told):
+        instances = [dict(each)["instance"] for each in requests]
+        assert [bool(each) for each in instances] == [
+            dict(each)["protocol_state"] in _IN_MESSAGE for each in requests
+        ]
+        assert len(set(instances) - {""}) == 3
+
+
+_IN_MESSAGE = ("RCPT", "DATA", "END-OF-MESSAGE")
 
 
 @pytest.mark.peer
