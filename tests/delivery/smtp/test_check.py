@@ -10,11 +10,12 @@ from postroad.delivery.smtp.check import check_client
 from postroad.delivery.smtp.params import params
 from postroad.model.params import params as model_params
 from postroad.net.params import params as net_params
+from postroad.net.tls.params import params as tls_params
 from postroad.tables.context import TableContext
 
 
 def found(program="smtp", **texts):
-    settings = settings_of([model_params, net_params, params], compatibility_level="3.6", **texts)
+    settings = settings_of([model_params, net_params, tls_params, params], compatibility_level="3.6", **texts)
     return check_client(settings, program, lambda name: f"at {name}", TableContext(texts=settings.texts))
 
 

@@ -9,6 +9,7 @@ from postroad.base.errors import Problem, Severity
 from postroad.base.params import Settings
 from postroad.delivery.smtp import login_params as p
 from postroad.delivery.smtp.logins import open_logins
+from postroad.delivery.smtp.tls_check import check_tls
 from postroad.net.dane import flaw, read_digests
 from postroad.net.params import DNS_SUPPORT_LEVEL, TLS_DANE_DIGESTS
 from postroad.tables.context import TableContext
@@ -16,7 +17,11 @@ from postroad.tables.context import TableContext
 
 def check_client(settings: Settings, program: str, where: Callable[[str], str], tables: TableContext) -> list[Problem]:  # fmt: skip  # noqa: E501
     """Return what is wrong with one client service; ``where`` says where a parameter stands."""
-    return [*_logins(settings, program, where, tables), *_dane(settings, program, where)]
+    return [
+        *_logins(settings, program, where, tables),
+        *_dane(settings, program, where),
+        *check_tls(settings, program, where),
+    ]
 
 
 def _logins(settings: Settings, program: str, where: Callable[[str], str], tables: TableContext) -> Iterator[Problem]:  # fmt: skip  # noqa: E501
