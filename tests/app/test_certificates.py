@@ -270,3 +270,11 @@ def test_what_files_look_like_now(folder):
     assert found.stamps[f"{folder}/later.pem"] == ()
     (folder / "later.pem").write_bytes(b"")
     assert collector.stamps(found) != found.stamps
+
+
+def test_tables_of_passwords_are_read_like_keys(folder):
+    (folder / "passwords").write_bytes(b"relay.test user:secret\n")
+    main = f"smtp_sasl_password_maps = proxy:hash:{folder}/passwords, static:a:b\n"
+    assert collect(folder, main)[1].certificates.files == {}
+    _, found = collect(folder, main + "smtp_sasl_auth_enable = yes\n")
+    assert found.certificates.files == {f"{folder}/passwords": b"relay.test user:secret\n"}

@@ -61,7 +61,7 @@ def test_nothing_happens_while_nothing_changes(case):
 def test_new_files_are_handed_on(case):
     case.write("cert.pem", TWO.certificate_pem)
     case.write("key.pem", TWO.key_pem)
-    assert case.look() == ["new certificates are in force"]
+    assert case.look() == ["changed files are in force: cert.pem, key.pem"]
     assert case.sent[0].files == {"cert.pem": TWO.certificate_pem, "key.pem": TWO.key_pem}
     assert Certificates.unpack(os.dup(case.renewal.fd)) == case.sent[0]  # what new workers are given
     case.look()
@@ -73,7 +73,7 @@ def test_a_link_that_leads_elsewhere_is_a_change(case):
     for name in ("cert.pem", "key.pem"):
         os.unlink(case.folder / name)
         os.symlink("two.pem", case.folder / name)
-    assert case.look() == ["new certificates are in force"]
+    assert case.look() == ["changed files are in force: cert.pem, key.pem"]
 
 
 def test_a_certificate_and_its_key_may_come_one_after_the_other(case):
@@ -82,7 +82,7 @@ def test_a_certificate_and_its_key_may_come_one_after_the_other(case):
     assert case.look() == []
     assert case.sent == []
     case.write("key.pem", TWO.key_pem)
-    assert case.look() == ["new certificates are in force"]
+    assert case.look() == ["changed files are in force: cert.pem, key.pem"]
     assert len(case.sent) == 1
 
 
@@ -142,7 +142,7 @@ def test_names_whose_chain_cannot_be_used_keep_the_former(tmp_path):
     for _ in range(10):
         said = case.look()
     assert case.sent[-1].sni == {key: {"name.test": pem(NAME), "other.test": pem(OTHER)}}
-    assert said[1] == "new certificates are in force"
+    assert said[1] == "changed files are in force: other.test"
     assert said[2].startswith("warning: tls_server_sni_maps: name.test: ")
     assert len(said) == 3
     os.unlink(tmp_path / "sni")
@@ -153,6 +153,50 @@ def test_names_whose_chain_cannot_be_used_keep_the_former(tmp_path):
     (tmp_path / "sni").write_text("other.test other.pem\n")
     case.look()
     assert case.sent[-1].sni == {key: {"other.test": pem(OTHER)}}
+    case.renewal.close()
+
+
+def test_what_is_wrong_with_one_service_holds_up_no_other(tmp_path):
+    (tmp_path / "mine.pem").write_bytes(pem(ONE))
+    case = Case(tmp_path, "smtp_tls_chain_files = mine.pem\nsmtp_tls_CAfile = ca.pem\n")
+    case.write("cert.pem", TWO.certificate_pem)
+    case.write("mine.pem", pem(TWO))
+    case.write("ca.pem", OTHER.certificate_pem)
+    case.look()
+    assert case.sent[-1].files == {
+        "cert.pem": ONE.certificate_pem,
+        "key.pem": ONE.key_pem,
+        "mine.pem": pem(TWO),
+        "ca.pem": OTHER.certificate_pem,
+    }
+    case.write("key.pem", TWO.key_pem)
+    case.write("mine.pem", b"broken")
+    case.look()
+    assert case.sent[-1].files["cert.pem"] == TWO.certificate_pem
+    assert case.sent[-1].files["mine.pem"] == pem(TWO)
+    case.renewal.close()
+
+
+def test_files_that_services_share_are_held_back_together(tmp_path):
+    main = "smtp_tls_cert_file = cert.pem\nsmtp_tls_key_file = mine.key\n"
+    (tmp_path / "mine.key").write_bytes(ONE.key_pem)
+    case = Case(tmp_path, main)
+    case.write("cert.pem", TWO.certificate_pem)
+    case.write("key.pem", TWO.key_pem)  # and not the other's key
+    case.look()
+    assert case.sent == []
+    case.write("mine.key", TWO.key_pem)
+    case.look()
+    assert case.sent[-1].files["mine.key"] == TWO.key_pem
+    case.renewal.close()
+
+
+def test_the_log_names_a_few(tmp_path):
+    (tmp_path / "sni").write_text("".join(f"{number}.test name.pem\n" for number in range(9)))
+    (tmp_path / "name.pem").write_bytes(pem(NAME))
+    case = Case(tmp_path, f"tls_server_sni_maps = texthash:{tmp_path}/sni\n")
+    case.write("name.pem", pem(OTHER))
+    assert case.look() == ["changed files are in force: 0.test, 1.test, 2.test, 3.test, 4.test and 4 more"]
     case.renewal.close()
 
 

@@ -216,30 +216,34 @@ class Collector:
                     text = f"{chain.name}: the certificate has expired on {end:%Y-%m-%d}"
                     yield Problem(_where(self._config, service, text), text, "", Severity.WARNING)
 
-    def client_problems(self, found: Collection) -> Iterator[str]:
-        """Yield what is wrong with the certificates by which we tell other servers who we are."""
+    def client_problems(self, found: Collection) -> Iterator[tuple[Service, str]]:
+        """Yield (service, reason) for each certificate by which we cannot tell servers who we are."""
         files = found.certificates.files
-        for command, settings in self._clients():
-            paths = dict.fromkeys(_paths_of(command, settings))
-            yield from (found.unreadable[path] for path in paths if path in found.unreadable)
+        for service, settings in self._clients():
+            paths = dict.fromkeys(_paths_of(service.command, settings))
+            yield from ((service, found.unreadable[path]) for path in paths if path in found.unreadable)
             try:
-                for chain in client_chains(command, settings, files):
+                for chain in client_chains(service.command, settings, files):
                     chain.put_into(new_context())
             except TlsError as error:
                 if not any(path in str(error) for path in found.unreadable):
-                    yield str(error)
+                    yield service, str(error)
 
-    def _clients(self) -> Iterator[tuple[str, Settings]]:
+    def paths_of(self, service: Service) -> set[str]:
+        """Return the files in PEM that a service's settings name."""
+        return set(_paths_of(service.command, self._config.settings_for(service)))
+
+    def _clients(self) -> Iterator[tuple[Service, Settings]]:
         for service in self._config.services:
             if service.command in ("smtp", "lmtp"):
-                yield service.command, self._config.settings_for(service)
+                yield service, self._config.settings_for(service)
 
     def _paths(self) -> Iterator[str]:
         for _service, settings in _servers(self._config):
             yield from _paths_of("smtpd", settings)
-        for command, settings in self._clients():
-            yield from _paths_of(command, settings)
-            yield from _password_files(command, settings, self._config.directory)
+        for service, settings in self._clients():
+            yield from _paths_of(service.command, settings)
+            yield from _password_files(service.command, settings, self._config.directory)
 
     def _names(self, settings: Settings, found: Collection) -> dict[str, bytes]:
         """Return the chains by server name; the first table that has a name counts."""
@@ -347,7 +351,10 @@ def check(config: Config) -> list[Problem]:
         problems.append(Problem(_where(config, service, reason), reason, hint, severity))
     problems += collector.expired(found, SystemClock().now())
     hint = "it is not shown to servers"
-    problems += [Problem("", reason, hint, Severity.WARNING) for reason in collector.client_problems(found)]
+    problems += [
+        Problem(_where(config, service, reason), reason, hint, Severity.WARNING)
+        for service, reason in collector.client_problems(found)
+    ]
     where = config.where("tls_server_sni_maps")
     for reason in found.tables.values():
         severity = Severity.ERROR if reason.endswith(_LISTED) else Severity.WARNING
@@ -362,7 +369,7 @@ def check(config: Config) -> list[Problem]:
 def _where(config: Config, service: Service, reason: str) -> str:
     """Return where the parameter is set that names the file, or is named itself, in ``reason``."""
     settings = config.settings_for(service)
-    for name in FILE_PARAMETERS["smtpd"]:
+    for name in FILE_PARAMETERS[service.command]:
         if any(path in reason for path in split_list(settings.texts.get(name, ""))):
             return config.where(name, service)
     return config.where(reason.partition(":")[0], service)

@@ -12,7 +12,10 @@ from postroad.base.config import Config
 from postroad.base.log import Event, Log
 
 RENEWED = Event(
-    "master", "new certificates are in force", "Files with certificates have changed.", urgent=True
+    "master",
+    "changed files are in force: %s",
+    "Files of certificates or passwords have changed.",
+    urgent=True,
 )
 REFUSED = Event(
     "master",
@@ -26,6 +29,7 @@ SKIPPED = Event(
     "A table of server names, or the chain of a name in it, cannot be used.",
     urgent=True,
 )
+_NAMED = 5  # files that a log line names
 INTERVAL = 0.5  # seconds between two looks
 _EACH = 0.0005  # seconds more for each file: a look at many of them costs
 _FRESH = 2.0  # seconds: what changed so shortly ago may change again and look the same
@@ -69,19 +73,20 @@ class Renewal:
         if not self._wrong and not self._fresh(seen) and self._collector.stamps(seen) == seen.stamps:
             return
         found = self._seen = self._collector.collect()
-        unusable = [reason for _service, reason in self._collector.problems(found)]
-        unusable += self._collector.client_problems(found)
-        self._complain(unusable, _name_problems(found), _PATIENCE)
-        if unusable:
-            return
-        certificates = _with_former(found, self._certificates)
+        wrong = [*self._collector.problems(found), *self._collector.client_problems(found)]
+        self._complain([reason for _service, reason in wrong], _name_problems(found), _PATIENCE)
+        # A service whose files cannot be used keeps all of its former ones; the others go on.
+        held = set().union(*(self._collector.paths_of(service) for service, _reason in wrong))
+        certificates = _with_former(found, self._certificates, held)
         if certificates == self._certificates:
             return
+        if wrong and any(self._collector.problems(Collection(certificates))):
+            return  # files that services share
         fd = certificates.pack()
         self._send(fd)
+        self._log.emit(RENEWED, _difference(self._certificates, certificates))
         self.close()
         self.fd, self._certificates = fd, certificates
-        self._log.emit(RENEWED)
 
     def _fresh(self, seen: Collection) -> bool:
         now = self._clock.now()
@@ -103,10 +108,10 @@ def _name_problems(found: Collection) -> list[str]:
     return [*found.tables.values(), *(f"{name}: {why}" for (_maps, name), why in found.names.items())]
 
 
-def _with_former(found: Collection, former: Certificates) -> Certificates:
-    """Return what was found; what cannot be read now, or cannot be used, stays what it was."""
+def _with_former(found: Collection, former: Certificates, held: set[str]) -> Certificates:
+    """Return what was found; what cannot be read now, or is not to be used, stays what it was."""
     now = found.certificates
-    files = {path: former.files[path] for path in found.unreadable if path in former.files}
+    files = {path: former.files[path] for path in (*found.unreadable, *held) if path in former.files}
     sni = {}
     for maps, names in now.sni.items():
         before = former.sni.get(maps, {})
@@ -115,4 +120,16 @@ def _with_former(found: Collection, former: Certificates) -> Certificates:
         else:
             kept = {name: before[name] for name in before if (maps, name) in found.names}
         sni[maps] = kept | dict(names)
-    return replace(now, files=files | dict(now.files), sni=sni)
+    return replace(now, files=dict(now.files) | files, sni=sni)
+
+
+def _difference(former: Certificates, now: Certificates) -> str:
+    """Return what has changed, in words for the log."""
+    paths = former.files.keys() | now.files.keys()
+    changed = sorted(path for path in paths if former.files.get(path) != now.files.get(path))
+    for maps in former.sni.keys() | now.sni.keys():
+        before, after = former.sni.get(maps, {}), now.sni.get(maps, {})
+        names = before.keys() | after.keys()
+        changed += sorted(name for name in names if before.get(name) != after.get(name))
+    more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
+    return ", ".join(changed[:_NAMED]) + more
