@@ -3,6 +3,7 @@ import threading
 
 import pytest
 
+from postroad.auth import verifier as module
 from postroad.auth.accounts import AuthUnavailable
 from postroad.auth.schemes import read
 from postroad.auth.verifier import Verifier, Workshop
@@ -91,6 +92,28 @@ async def test_only_so_many_wait(workshop):
     while workshop.busy:
         await asyncio.sleep(0.001)
     assert await workshop.run(lambda: 5) == 5
+
+
+async def test_what_hangs_is_given_up_and_still_counts(workshop, monkeypatch):
+    monkeypatch.setattr(module, "LONGEST", 0.02)
+    gate = threading.Event()
+    with pytest.raises(AuthUnavailable, match="too long"):
+        await workshop.run(gate.wait)
+    assert workshop.busy == 1
+    gate.set()
+    while workshop.busy:
+        await asyncio.sleep(0.001)
+
+
+async def test_who_waits_at_the_end_gets_no_answer(workshop):
+    gate = threading.Event()
+    waiting = [asyncio.ensure_future(workshop.run(gate.wait)) for _ in range(3)]
+    await asyncio.sleep(0)
+    workshop.close()
+    gate.set()
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert found[0] is True
+    assert [type(each) for each in found[1:]] == [AuthUnavailable] * 2
 
 
 async def test_nothing_is_begun_after_the_end(workshop):

@@ -16,6 +16,8 @@ from postroad.base.clock import Clock
 
 T = TypeVar("T")
 _KNOWN = 10_000
+#: Seconds that a check may take, waiting for a thread included: PAM may hang.
+LONGEST = 30.0
 
 
 class Workshop:
@@ -29,7 +31,7 @@ class Workshop:
         self._closed = False
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do a piece of work on a thread.  AuthUnavailable when too much waits already."""
+        """Do a piece of work on a thread.  AuthUnavailable when too much waits, or it takes too long."""
         if self._closed:
             raise AuthUnavailable("the service ends")
         if self.busy >= self._most:
@@ -40,7 +42,12 @@ class Workshop:
         future = asyncio.get_running_loop().run_in_executor(self._pool, work)
         # Counted until the thread is done with it, even if nobody waits any more.
         future.add_done_callback(self._done)
-        return await future
+        done, _ = await asyncio.wait([future], timeout=LONGEST)
+        if not done:
+            raise AuthUnavailable("a password took too long to be checked")
+        if future.cancelled():  # by ``close``
+            raise AuthUnavailable("the service ends")
+        return future.result()
 
     def _done(self, future: asyncio.Future[T]) -> None:
         self.busy -= 1
