@@ -213,3 +213,11 @@ def _established(grid: Grid, client: str, server: str, kind: str) -> list[str]:
     port = grid.ports[server, kind]
     pattern = rf"smtp\[\d+\]: (\w+ TLS connection established to localhost\[127\.0\.0\.1\]:{port}: .*)"
     return sorted(re.findall(pattern, grid.clients[client].log()))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_postfix_sees_no_difference_between_the_servers(grid: Grid, level: str) -> None:
+    for kind in CERTIFICATES:
+        for client in grid.clients:
+            wanted = grid.outcome(client, "postfix", level, kind)
+            assert grid.outcome(client, "postroad", level, kind) == wanted, (client, kind)
