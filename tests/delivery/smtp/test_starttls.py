@@ -150,6 +150,26 @@ async def test_old_mail_goes_in_plain_text_where_tls_is_only_welcome(tls, send):
     assert "smtp: 000000000000123: Cannot start TLS: handshake failure" in send.post.lines
 
 
+@pytest.mark.parametrize("verb", ["EHLO", "MAIL", "RCPT", "DATA"])
+async def test_old_mail_goes_in_plain_text_when_a_connection_breaks_under_tls(tls, send, verb):
+    server = await tls()
+    server.secure[verb] = None
+    texts = {"smtp_tls_security_level": "may"}
+    assert (await send(server, **texts))[0] == "4.4.2"
+    assert (await send(server, age=301, **texts))[0] == "2.0.0"
+    assert len(server.messages) == 1
+    assert (await send(server, age=301, smtp_tls_security_level="encrypt"))[0] == "4.4.2"
+
+
+async def test_what_may_have_been_delivered_is_not_sent_again_at_once(tls, send):
+    server = await tls()
+    server.secure["."] = None
+    status, text = await send(server, age=301, smtp_tls_security_level="may")
+    assert status == "4.4.2"
+    assert "may be sent more than once" in text
+    assert server.connections == 1
+
+
 async def test_old_mail_does_not_go_in_plain_text_where_tls_is_required(tls, send):
     server = await tls(broken=b"garbage here\r\n")
     assert await send(server, smtp_tls_security_level="encrypt", age=100_000) == FAILURE

@@ -161,6 +161,8 @@ class Attempt:
             self._all_failed(failure, final=alone, blame=not harmless)
             return False
         parcel = await self._carry(connection)
+        if self._plain_after_all(connection):
+            parcel = await self._carry_plainly(peer, parcel)
         keep = set() if final else set(parcel.soft(bounces_too=self._context.soft_bounce))
         parcel.settle()
         self.left = [place for place in self.left if place in keep]
@@ -196,7 +198,7 @@ class Attempt:
         return connection
 
     def _plain_after_all(self, connection: Connection) -> bool:
-        """Whether mail for which TLS is welcome, not required, goes without: hands could not be shaken.
+        """Whether mail for which TLS is welcome, not required, goes without, since it has failed.
 
         As with Postfix, not at once: the mail has been deferred for that before.
         """
@@ -218,6 +220,20 @@ class Attempt:
         connection.begin(parcel)
         await done
         return parcel
+
+    async def _carry_plainly(self, peer: Peer, parcel: Parcel) -> Parcel:
+        """Try the same host without TLS, with those that it has not taken; returns what became of them."""
+        parcel.settle()
+        soft = set(parcel.soft(bounces_too=self._context.soft_bounce))
+        left = [place for place in self.left if place in soft]
+        if not left:
+            return parcel
+        self._note_kept(parcel)
+        connection = await self._dialer.connect(peer, self.lane)
+        if isinstance(connection, Outcome) or connection.session.failure is not None:
+            return parcel
+        self.left = left
+        return await self._carry(connection)
 
     # --- failures
 

@@ -128,8 +128,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop gives it
         """The connection is gone, by the server's doing or ours."""
         self._context.wheel.leave(self)
-        if self.link is not None and self.session.stage is TLS:
-            self.link.lost(timed_out=False)
+        if self.link is not None:
+            self.link.lost(self.session.stage, timed_out=False)
         self.lost = True
         self._event(self.session.fail())
         self._drive()
@@ -159,8 +159,8 @@ class Connection(asyncio.Protocol):
             self._unsent = unsent  # slow, but it moves
             self._mind_time()
         else:
-            if self.link is not None and session.stage is TLS:
-                self.link.lost(timed_out=True)
+            if self.link is not None:
+                self.link.lost(session.stage, timed_out=True)
             self._event(session.fail(timed_out=True))
             self._drive()
 

@@ -14,8 +14,11 @@ from postroad.net.tls.transport import TlsTransport
 from postroad.net.tls.verify import Verdict, fingerprints, judge
 from postroad.proto.client import ClientSession
 from postroad.proto.client_secure import NOT_VERIFIED
-from postroad.proto.client_stages import Event
+from postroad.proto.client_stages import BODY, DATA, HANDSHAKE, MAIL, RCPT, TLS, Event, Stage
 from postroad.proto.client_values import Peer
+
+#: While these last, nothing can have been delivered.  Behind the final dot, it can.
+_UNDECIDED = HANDSHAKE | {MAIL, RCPT, DATA, BODY}
 
 TLS_ESTABLISHED = events("%s TLS connection established to %s: %s", "Hands are shaken with a server.")
 TLS_BEGINS = events("setting up TLS connection to %s", "We begin to shake hands.")
@@ -47,7 +50,7 @@ class SecureLink:
         self.bond = bond
         self.transport: TlsTransport | None = None
         self.shaken = False
-        self.failed = False  # hands could not be shaken
+        self.failed = False  # hands could not be shaken, or the connection broke under TLS
 
     # --- TLS
 
@@ -81,11 +84,14 @@ class SecureLink:
         self.failed = True
         return session.insecure()
 
-    def lost(self, *, timed_out: bool) -> None:
-        """The connection is gone while hands were shaken."""
-        why = "Connection timed out" if timed_out else "lost connection"
-        self._context.emit(TLS_FAILED, self._peer.relay, why)
-        self.failed = True
+    def lost(self, stage: Stage, *, timed_out: bool) -> None:
+        """The connection is gone, while hands were shaken or later."""
+        if stage is TLS:
+            why = "Connection timed out" if timed_out else "lost connection"
+            self._context.emit(TLS_FAILED, self._peer.relay, why)
+            self.failed = True
+        elif self.shaken and stage in _UNDECIDED:
+            self.failed = True  # it may have been TLS's fault
 
     def judged(self, session: ClientSession, *, early: bool) -> Event | None:
         """Hands are shaken: None if the server is whom the policy wants, and the session goes on.
@@ -110,7 +116,7 @@ class SecureLink:
 
     @property
     def may_be_plain(self) -> bool:
-        """Whether hands could not be shaken, and mail may go without TLS."""
+        """Whether TLS has failed, and mail may go without."""
         return self.failed and self.bond.may_be_plain
 
     @property
