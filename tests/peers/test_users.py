@@ -24,7 +24,7 @@ smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = postroad
 smtpd_sasl_path = {etc}/users
 smtpd_sasl_mechanisms = SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN
-smtpd_sasl_failure_delay = 0
+smtpd_sasl_failure_limit = 0
 mynetworks = 192.0.2.1
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 """
