@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from postroad.mail.header import fields
-from postroad.model.filters import AddRecipient, ChangeSender, DeleteRecipient, EnvelopeEdit
-from postroad.model.message import Recipient
+from postroad.model.filters import (
+    AddRecipient,
+    Body,
+    ChangeSender,
+    DeleteRecipient,
+    EnvelopeEdit,
+    FilterOutcome,
+)
+from postroad.model.message import Content, Recipient
 from postroad.model.reply import Reply
 from postroad.model.session import Transaction
 from postroad.proto import parameters
@@ -88,6 +95,31 @@ def field_of(name: bytes, value: bytes, *, leading_space: bool = False) -> bytes
             if not at or line.strip()
         )
     return name + (b":" if leading_space else b": ") + value + b"\r\n"
+
+
+def body_of(content: Content, header: bytes) -> Body:
+    """Return the body of a content that begins with this header and, if it has a body, an empty line."""
+    return lambda: _behind(content.pieces(), len(header) + 2)
+
+
+def edited_content(content: Iterable[bytes], header: bytes, outcome: FilterOutcome) -> Iterator[bytes]:
+    """Yield a content that begins with this header, with the header and the body of the outcome."""
+    yield header if outcome.header is None else outcome.header
+    if outcome.body is None:
+        yield from _behind(content, len(header))
+    else:
+        yield b"\r\n"
+        yield from outcome.body
+
+
+def _behind(pieces: Iterable[bytes], left: int) -> Iterator[bytes]:
+    """Yield what stands behind so many bytes."""
+    for piece in pieces:
+        if left >= len(piece):
+            left -= len(piece)
+            continue
+        yield piece[left:] if left else piece
+        left = 0
 
 
 def changed_sender(edits: Iterable[EnvelopeEdit]) -> tuple[str, Transaction, list[str]] | None:

@@ -51,14 +51,16 @@ class Macros:
     defaults that cannot be read.
     """
 
-    __slots__ = ("_connections", "_daemon", "_defaults", "_host", "_names", "_router", "_version")
+    __slots__ = ("_connections", "_defaults", "_fixed", "_names", "_router")
 
     def __init__(self, settings: Settings, router: Router | None = None, connections: Callable[[Client], int] | None = None) -> None:  # fmt: skip  # noqa: E501
         self._names = {event: settings[param] for event, param in _PARAMS.items()}
         self._defaults = dict(_default(word) for word in settings[p.MILTER_MACRO_DEFAULTS])
-        self._host = settings[MYHOSTNAME]
-        self._daemon = settings[p.MILTER_MACRO_DAEMON_NAME]
-        self._version = settings[p.MILTER_MACRO_V]
+        self._fixed = {
+            "j": settings[MYHOSTNAME],
+            "v": settings[p.MILTER_MACRO_V],
+            "{daemon_name}": settings[p.MILTER_MACRO_DAEMON_NAME],
+        }
         self._router = router
         self._connections = connections
 
@@ -93,13 +95,8 @@ class Macros:
         return found
 
     def _value(self, name: str, moment: Moment) -> str | None:
-        own = {
-            "j": self._host,
-            "v": self._version,
-            "{daemon_name}": self._daemon,
-        }.get(name)
-        if own is not None:
-            return own
+        if name in self._fixed:
+            return self._fixed[name]
         if name == "{client_connections}" and self._connections is not None:
             return str(self._connections(moment.session.client))
         reader = _READERS.get(name)
