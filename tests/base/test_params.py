@@ -75,3 +75,12 @@ def test_kinds_round_trip_through_params():
     settings = settings_of([g], flag="yes")
     assert settings[flag] is True
     assert settings[members] == ("a", "b")
+
+
+def test_settings_with_other_values_leave_the_first_alone():
+    group = Group("x")
+    first, second = group.declare("a", INT, "1", "A."), group.declare("b", INT, "2", "B.")
+    settings = settings_of([group])
+    other = settings.with_values({"b": 3})
+    assert (other[first], other[second], settings[second]) == (1, 3, 2)
+    assert other.texts is settings.texts

@@ -17,7 +17,7 @@ from postroad.base.kinds import split_list
 from postroad.base.log import Log
 from postroad.base.params import Param, Settings
 from postroad.model.params import QUEUE_DIRECTORY
-from postroad.policy import params as p
+from postroad.policy import asking_params as p
 from postroad.proto.delegation import Answer, AnswerError
 from postroad.tables.braces import inside
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from postroad.base.errors import StoreUnavailable, TableUnavailable
 from postroad.model.params import DATA_DIRECTORY
-from postroad.policy.params import (
+from postroad.policy.asking_params import (
     GREYLIST_AUTO_ALLOW,
     GREYLIST_DELAY,
     GREYLIST_EXPIRE,

@@ -17,9 +17,9 @@ from postroad.base.tasks import spawn
 from postroad.model.hooks import ClientFacts, Continue, Defer, Facts, LoginFacts, Permit, Reject, Stage
 from postroad.model.reply import Reply
 from postroad.policy.action import Actions, Subject
+from postroad.policy.asking_params import PYTHON_HOOK_TIMEOUT
 from postroad.policy.basics import broken
 from postroad.policy.hook_module import find_hook, reason
-from postroad.policy.params import PYTHON_HOOK_TIMEOUT
 from postroad.policy.query import Query
 from postroad.policy.services import Services
 from postroad.policy.verdict import PERMIT, Check, Verdict

@@ -9,7 +9,7 @@ from postroad.base.errors import LookupUnavailable
 from postroad.base.params import Param
 from postroad.model.reply import Reply
 from postroad.model.verification import Deliverability
-from postroad.policy import params as p
+from postroad.policy import asking_params as p
 from postroad.policy import query as q
 from postroad.policy.query import Query
 from postroad.policy.services import Services

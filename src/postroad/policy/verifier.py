@@ -14,7 +14,7 @@ from postroad.base.params import Settings
 from postroad.model.params import MYORIGIN
 from postroad.model.ports import Prober
 from postroad.model.verification import IN_PROGRESS, Deliverability, Verification
-from postroad.policy import params as p
+from postroad.policy import asking_params as p
 from postroad.store.verify_cache import Lifetimes, VerifyCache, open_verify_cache
 
 _TOO_MANY: Final = Verification(Deliverability.UNKNOWN, "too many address verification requests")
