@@ -85,3 +85,30 @@ def test_a_lane_with_nothing_in_it_is_empty():
     assert not lane.empty
     lane.done(0.0)
     assert lane.empty
+
+
+def test_where_connections_are_for_one_message_no_mail_waits_for_them():
+    lane = Lane("x")
+    assert played(lane, ["+", "-", "+"])
+    lane.keep(allowed=False)
+    assert not played(lane, ["-", "+"])
+    lane.keep(allowed=True)
+    assert played(lane, ["-", "+"])
+
+
+def test_a_retired_lane_keeps_nothing_and_gives_back_what_waited():
+    class Idle:
+        said = ""
+
+        def quit(self):
+            self.said = "QUIT"
+
+    lane, idle, parcel = Lane("x", always=True), Idle(), object()
+    lane.idle.append(idle)
+    lane.waiting.append(parcel)
+    assert lane.retire() == [parcel]
+    assert idle.said == "QUIT"
+    assert not lane.keeps
+    assert not lane.idle
+    assert not lane.waiting
+    assert not played(lane, ["+", "-", "+"])

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import ssl
 
 import pytest
 
@@ -370,6 +371,60 @@ async def test_close_notify_is_the_end(tls, send):
     assert outcome == ("4.4.2", "lost connection with there.example[127.0.0.1] while sending MAIL FROM")
 
 
+async def test_lmtp_has_tls_too(tls, post, job_of):
+    server = await tls()
+    hosts = {"hosts": [Host("there.example", "127.0.0.1", server.port)]}
+    made = post(
+        program="lmtp", lmtp_tls_security_level="verify", lmtp_tls_CAfile="/ca.pem", files=FILES, **hosts
+    )
+    assert (await made.texts(job_of()))[0][0] == "2.0.0"
+    assert server.said[:3] == ["LHLO mx.example.test", "STARTTLS", "*LHLO mx.example.test"]
+
+
+@pytest.mark.parametrize(("level", "secure"), [("may", False), ("verify", True)])
+async def test_sockets_in_the_file_system_have_tls_if_it_is_required(post, job_of, tmp_path, level, secure):
+    server = TlsServer(server_context(make("mx.example.test", by=CA)))
+    path = str(tmp_path / "lmtp")
+    await server.start(path=path)
+    texts = {"lmtp_tls_security_level": level, "lmtp_tls_CAfile": "/ca.pem"}
+    made = post(program="lmtp", files=FILES, **texts)
+    assert (await made.texts(job_of(nexthop=f"unix:{path}")))[0][0] == "2.0.0"
+    assert ("STARTTLS" in server.said) == secure
+    server.stop()
+
+
+async def test_the_client_shows_its_certificate(tls, post, job_of):
+    own = make("client.example", by=CA)
+    server = await tls(options={"verify_mode": ssl.CERT_OPTIONAL})
+    server.context.load_verify_locations(cadata=CA.pem.decode())
+    made = post(
+        hosts=[Host("there.example", "127.0.0.1", server.port)],
+        files={"/own.pem": own.all},
+        smtp_tls_security_level="may",
+        smtp_tls_chain_files="/own.pem",
+    )
+    assert (await made.texts(job_of()))[0][0] == "2.0.0"
+    assert server.certificates == [own.der]
+
+
+async def test_the_log_has_more_at_level_2(tls, send):
+    server = await tls()
+    await send(
+        server, smtp_tls_loglevel="2", smtp_tls_security_level="may", smtp_tls_fingerprint_digest="sha1"
+    )
+    where = f"there.example[127.0.0.1]:{server.port}"
+    made = [
+        hashlib.sha1(data, usedforsecurity=False).digest().hex(":").upper()
+        for data in (GOOD.der, GOOD.key_der)
+    ]
+    assert send.post.lines[:2] == [
+        f"smtp: setting up TLS connection to {where}",
+        f"smtp: certificate verification failed for {where}: untrusted issuer /CN=Test CA",
+    ]
+    told = f"smtp: {where}: subject_CN=there.example, issuer=Test CA, fingerprint={made[0]}, pkey_fingerprint={made[1]}"
+    assert send.post.lines[2] == told
+
+
 # --- logins
 
 
@@ -449,3 +504,37 @@ async def test_an_unexpected_end_of_a_login_is_a_lost_connection(tls, send):
     server.secure["EHLO"] = "250-there.example\r\n250 AUTH PLAIN"
     status, text = await send(server, **LOGIN)
     assert (status, text[:15]) == ("4.4.2", "lost connection")
+
+
+@pytest.fixture
+async def relay(tls):
+    """A server that wants a login, behind TLS, and refuses it."""
+    server = await tls(**{f"AUTH PLAIN {PLAIN}": "535 5.7.8 wrong"})
+    server.secure["EHLO"] = "250-there.example\r\n250 AUTH PLAIN"
+    return server
+
+
+async def test_a_refused_login_is_not_repeated_where_that_is_wanted(relay, send):
+    await send(relay, times=2, smtp_sasl_auth_cache_name="proxy:btree:/x", **LOGIN)
+    text = "SASL [CACHED] authentication failed; server there.example[127.0.0.1] said: 535 5.7.8 wrong"
+    assert (send.job.outcomes[0].status, send.job.outcomes[0].text) == ("4.7.8", text)
+    assert len([line for line in relay.said if "AUTH" in line]) == 1
+
+
+async def test_a_filter_that_cannot_be_asked_defers(relay, send):
+    outcome = await send(relay, smtp_sasl_mechanism_filter="fail:x", **LOGIN)
+    assert outcome == ("4.3.0", "SASL mechanism filter lookup error")
+    assert "AUTH" not in " ".join(relay.said)
+
+
+async def test_a_defect_in_a_login_does_not_hold_the_mail(relay, post, job_of):
+    made = post(hosts=[Host("there.example", "127.0.0.1", relay.port)], **LOGIN)
+    made.agent._context.security.logins.begin = None
+    assert await made.texts(job_of()) == [("4.3.0", "internal error of the mail system")]
+    assert "error" in made.lines[0]
+
+
+async def test_a_refused_login_leads_to_the_next_host(relay, tls, send):
+    good = await tls()
+    assert (await send(relay, good, **LOGIN))[0] == "2.0.0"
+    assert "MAIL" not in " ".join(relay.said)

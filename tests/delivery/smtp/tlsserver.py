@@ -167,8 +167,11 @@ class TlsServer:
         if context is not None:
             context.sni_callback = lambda _, name, __: self.names.append(name)
 
-    async def start(self, host: str = "127.0.0.1") -> TlsServer:
+    async def start(self, host: str = "127.0.0.1", path: str = "") -> TlsServer:
         context = self.context if self.wrapper else None
+        if path:
+            self._server = await asyncio.start_unix_server(self._serve, path, ssl=context)
+            return self
         self._server = await asyncio.start_server(self._serve, host, 0, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
