@@ -31,7 +31,7 @@ from postroad.net.tls.errors import TlsError
 from postroad.net.tls.files import named, self_signed_path
 from postroad.net.tls.params import TLS_SERVER_SNI_MAPS
 from postroad.net.tls.server import ServerTls
-from postroad.net.tls.sni import context_of
+from postroad.net.tls.sni import fill
 from postroad.smtpd.settings import TlsLevel, tls_level
 from postroad.tables.context import TableContext
 from postroad.tables.inline import Inline
@@ -270,7 +270,7 @@ class Collector:
         digest = hashlib.sha256(pem).digest()
         if digest not in _good:
             try:
-                context_of(f"{name} ({', '.join(paths)})", pem)
+                fill(new_context(), f"{name} ({', '.join(paths)})", pem)
             except TlsError as error:
                 found.names[_key(settings), name] = str(error)
                 return

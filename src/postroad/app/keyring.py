@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from postroad.app.certificates import Certificates, demands_tls
 from postroad.base.params import Settings
-from postroad.net.tls.errors import TlsError
+from postroad.net.tls.errors import NotGiven, TlsError
 from postroad.net.tls.server import ServerTls
 
 T = TypeVar("T")
@@ -46,12 +46,17 @@ class Keyring:
         return user
 
     def replace(self, certificates: Certificates) -> list[str]:
-        """Give every user new certificates; returns what keeps any of them from using them."""
+        """Give every user new certificates; returns what keeps any of them from using them.
+
+        Nobody names the files of former settings any more: their services keep what they have.
+        """
         self.certificates = certificates
         problems = []
         for user, take in list(self._users.items()):
             try:
                 take(user, certificates)
+            except NotGiven:
+                continue
             except TlsError as error:
                 problems.append(str(error))
         return problems

@@ -1,6 +1,11 @@
+import pytest
+
 from peers.certificates import Authority, self_signed
-from peers.tlsends import echoing, meet, pem, s_client, server_of
-from postroad.net.tls.sni import ServerNames, context_of
+from peers.tlsends import client_context, echoing, meet, pem, s_client, server_of
+from postroad.net.tls import ciphers
+from postroad.net.tls.context import new_context
+from postroad.net.tls.errors import TlsError
+from postroad.net.tls.sni import fill
 
 CA = Authority()
 DEFAULT, ONE, BELOW, RSA = (
@@ -44,16 +49,58 @@ def test_a_name_may_have_certificates_of_two_sorts():
     assert served(server, "one.test")[0] == "one.test"
 
 
-def test_the_rest_is_that_of_the_service():
-    stranger = self_signed("client.test")
-    server = server_of(
-        DEFAULT, sni={"one.test": pem(ONE)}, smtpd_tls_ask_ccert="yes", smtpd_tls_protocols="!TLSv1.3"
-    )
-    from peers.tlsends import client_context
+def both(**texts):
+    """Return a server, and the names for which it serves the certificate of all and one of its own."""
+    files = {"/ca.pem": CA.pem}
+    return server_of(DEFAULT, files=files, sni={"one.test": pem(ONE)}, **texts)
 
-    _, accepted = meet(server, client_context(stranger), name="one.test")
-    assert accepted.facts().protocol == "TLSv1.2"
-    assert accepted.facts().peer.subject == "client.test"
+
+@pytest.mark.parametrize("name", ["", "one.test"])
+@pytest.mark.parametrize("old", [False, True])
+def test_clients_are_judged_under_every_name(name, old):
+    server = both(smtpd_tls_ask_ccert="yes", smtpd_tls_CAfile="/ca.pem")
+    for pair, trust in ((CA.issue("client.test"), "Trusted"), (self_signed("client.test"), "Untrusted")):
+        facts = meet(server, client_context(pair), name=name, old=old)[1].facts()
+        assert (facts.peer.subject, facts.trust) == ("client.test", trust)
+
+
+@pytest.mark.parametrize("name", ["", "one.test"])
+def test_protocols_and_ciphers_are_the_same_under_every_name(name):
+    assert meet(both(smtpd_tls_protocols="!TLSv1.3"), name=name)[1].facts().protocol == "TLSv1.2"
+    context = client_context()
+    context.set_cipher_list(b"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256")
+    server = both(smtpd_tls_exclude_ciphers="ECDHE-ECDSA-AES256-GCM-SHA384")
+    assert meet(server, context, name=name, old=True)[1].facts().cipher == "ECDHE-ECDSA-AES128-GCM-SHA256"
+    context = client_context()
+    ciphers.set_groups(context, ["secp384r1"])
+    assert meet(both(), context, name=name)[1].facts().key_exchange == "ECDHE (secp384r1)"
+
+
+@pytest.mark.parametrize("name", ["one.test", ""])
+async def test_old_clients_are_served_under_every_name(name):
+    async with echoing(both()) as (port, _):
+        names = ["-servername", name] if name else ["-noservername"]
+        said = await s_client(port, "-tls1", "-cipher", "ALL:@SECLEVEL=0", *names)
+        assert "New, TLSv1.0, Cipher is ECDHE-ECDSA" in said
+
+
+@pytest.mark.parametrize("name", ["", "one.test"])
+def test_other_protocols_are_refused_under_every_name_and_nobody_else_hears_of_it(name):
+    server = both()
+    context = client_context()
+    context.set_alpn_protos([b"h2"])
+    with pytest.raises(TlsError, match="none of smtp, esmtp"):
+        meet(server, context, name=name)
+    for other in ("", "one.test"):
+        assert meet(server, name=other)[1].established
+
+
+def test_new_authorities_count_under_every_name():
+    server = both(smtpd_tls_ask_ccert="yes", smtpd_tls_CAfile="/ca.pem")
+    context = client_context(CA.issue("client.test"))
+    assert meet(server, context, name="one.test")[1].facts().trust == "Trusted"
+    server.replace({"/chain.pem": pem(DEFAULT), "/ca.pem": Authority("other").pem}, {"one.test": pem(ONE)})
+    assert meet(server, context, name="one.test")[1].facts().trust == "Untrusted"
 
 
 def test_the_binding_is_that_of_the_certificate_that_was_served():
@@ -66,8 +113,6 @@ def test_the_binding_is_that_of_the_certificate_that_was_served():
 
 def test_a_session_is_gone_on_with_under_its_name():
     server = server_of(DEFAULT, sni={"one.test": pem(ONE)})
-    from peers.tlsends import client_context
-
     context = client_context()
     client, _ = meet(server, context, name="one.test")
     _, again = meet(server, context, name="one.test", session=client.connection.get_session())
@@ -94,8 +139,10 @@ def test_memory_for_names_has_a_limit(monkeypatch):
 
 
 def test_a_chain_can_be_tried():
-    assert context_of("one.test", pem(ONE)) is not None
-    assert ServerNames({}).contexts == {}
+    context = new_context()
+    assert fill(context, "one.test", pem(ONE)) is context
+    with pytest.raises(TlsError, match=r"^one.test: no private key"):
+        fill(new_context(), "one.test", b"")
 
 
 async def test_openssl_is_served_by_name():

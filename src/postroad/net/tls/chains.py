@@ -8,6 +8,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,20 +102,31 @@ def read_pair(certificate: Named, key: Named) -> Chain:
 
 def add_authorities(context: SSL.Context, authorities: Named) -> None:
     """Trust the authorities of a file, and name them to peers whose certificate is asked for."""
-    name, pem = authorities
     store = context.get_cert_store()
-    found = False
+    assert store is not None  # a context has one
+    for ours, theirs in _authorities(*authorities):
+        store.add_cert(ours)
+        if theirs is not None:
+            context.add_client_ca(theirs)
+
+
+@lru_cache(maxsize=8)
+def _authorities(name: str, pem: bytes) -> list[tuple[crypto.X509, x509.Certificate | None]]:
+    """Return the certificates of a file, for OpenSSL and (if it can read them) as cryptography's."""
+    found: list[tuple[crypto.X509, x509.Certificate | None]] = []
     try:
         for kind, block in _blocks(pem):
-            if kind in _CERTIFICATES and store is not None:
-                store.add_cert(crypto.load_certificate(crypto.FILETYPE_PEM, block))
-                with contextlib.suppress(ValueError):  # OpenSSL takes what cryptography does not
-                    context.add_client_ca(x509.load_pem_x509_certificate(block))
-                found = True
+            if kind in _CERTIFICATES:
+                ours = crypto.load_certificate(crypto.FILETYPE_PEM, block)
+                try:
+                    found.append((ours, x509.load_pem_x509_certificate(block)))
+                except ValueError:  # OpenSSL takes what cryptography does not
+                    found.append((ours, None))
     except crypto.Error as error:
         raise TlsError(f"{name}: {reason_of(error)}") from None
     if not found:
         raise TlsError(f"{name}: no certificate in PEM")
+    return found
 
 
 def _blocks(pem: bytes) -> Iterable[tuple[bytes, bytes]]:

@@ -18,6 +18,10 @@ class TlsError(PostroadError):
     """
 
 
+class NotGiven(TlsError):  # noqa: N818 - a state of the file, not a defect
+    """A file that is named is not among those that were read."""
+
+
 def reason_of(error: BaseException) -> str:
     """Return the text for an exception of pyOpenSSL's: OpenSSL's errors, the first of its list."""
     if isinstance(error, SSL.ZeroReturnError):

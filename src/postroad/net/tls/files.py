@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from postroad.base.params import Settings
 from postroad.model.params import DATA_DIRECTORY
 from postroad.net.tls.chains import Named
-from postroad.net.tls.errors import TlsError
+from postroad.net.tls.errors import NotGiven
 
 Files = Mapping[str, bytes]
 
 
 def named(files: Files, path: str) -> Named:
-    """Return a file's path and content; TlsError if it could not be read."""
+    """Return a file's path and content; NotGiven if it could not be read."""
     try:
         return path, files[path]
     except KeyError:
-        raise TlsError(f"{path}: cannot be read") from None
+        raise NotGiven(f"{path}: cannot be read") from None
 
 
 def self_signed_path(settings: Settings) -> str:

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
 
 from OpenSSL import SSL
 
 from postroad.net.tls.chains import read_chains
-from postroad.net.tls.context import Verification, new_context
+from postroad.net.tls.context import Verification
 from postroad.net.tls.errors import TlsError
 
 #: tls_server_sni_maps: server name, or ``.domain`` for the names below it -> keys and chains in PEM.
 Sni = Mapping[str, bytes]
-
-#: Sessions are gone on with by those who began them only: without a name of this sort OpenSSL refuses
-#: to go on with one that has a client's certificate.
-SESSION_ID: Final = b"postroad smtpd"
 _KEPT = 1000  # contexts; each has some tens of KiB
 
 
 class ServerNames:
     """The chains of tls_server_sni_maps, each read when it is first asked for.
 
+    ``make`` makes a context with all settings of the service: once it is chosen, its ciphers, its
+    authorities and its callbacks count, not those of the context that the session began with.
     ``former``: what is unchanged since then is not read again.
     """
 
-    def __init__(self, sni: Sni, former: ServerNames | None = None) -> None:
+    def __init__(self, sni: Sni, make: Callable[[], SSL.Context], former: ServerNames | None = None) -> None:
+        self._make = make
         self._pem = {name.lower(): pem for name, pem in sni.items()}
         wanted = set(self._pem.values())
         kept = former.contexts.items() if former is not None else ()
@@ -57,19 +55,14 @@ class ServerNames:
             if len(self.contexts) >= _KEPT:
                 self.contexts.clear()
             try:
-                self.contexts[pem] = context_of(name, pem)
+                self.contexts[pem] = fill(self._make(), name, pem)
             except TlsError:  # it was named when the set was looked at; others go on
                 self.contexts[pem] = None
         return self.contexts[pem]
 
 
-def context_of(name: str, pem: bytes) -> SSL.Context:
-    """Return a context with certificates only: all else stays that of the session's first context.
-
-    TlsError if they cannot be used.
-    """
-    context = new_context()
-    context.set_session_id(SESSION_ID)
+def fill(context: SSL.Context, name: str, pem: bytes) -> SSL.Context:
+    """Put the chains of a server name into a context; TlsError if they cannot be used."""
     for chain in read_chains([(name, pem)]):
         chain.put_into(context)
     return context
