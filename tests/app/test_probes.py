@@ -46,7 +46,7 @@ class FakeAgent:
         outcome = self.outcome
         if outcome is None:
             with pytest.raises(StoreUnavailable):
-                next(job.content.pieces())
+                next(job.content.pieces(65536))
             outcome = Outcome("4.3.0", f"local data error while talking to {HOST}", f"{HOST}:25")
         job.all(outcome)
         report(job)
@@ -223,11 +223,24 @@ def test_addresses_beyond_ascii_are_said_to_be(make):
 
 def test_a_content_that_nobody_wants_is_not_asked():
     content = Unread()
-    pieces = content.pieces()
+    pieces = content.pieces(65536)
+    with pytest.raises(StoreUnavailable):
+        next(content.pieces())  # a look at the header, for its UTF-8
     assert not content.asked
     with pytest.raises(StoreUnavailable):
         next(pieces)
     assert content.asked
+
+
+async def test_a_recipient_that_one_host_has_taken_is_good_whatever_the_next_one_says(make):
+    class TwoHosts(FakeAgent):
+        def _end(self, job, report):
+            super()._end(job, lambda _job: None)
+            job.outcomes = [Outcome("5.7.1", "host y said: 554 go away", "y.test[192.0.2.2]:25")]
+            report(job)
+
+    found = await make(TwoHosts()).probe("a@x.test", "")
+    assert found == Verification(Deliverability.GOOD, "another host takes the recipient")
 
 
 def test_probes_may_be_routed_in_their_own_way():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from postroad.app import params as p
@@ -63,7 +64,10 @@ def probe_settings(settings: Settings) -> Settings:
 
 
 class Unread:
-    """The content of a probe.  ``asked`` is set when it is wanted: the envelope was taken."""
+    """The content of a probe.  ``asked`` is set when an agent wants to send it: the envelope was taken.
+
+    Who only looks at its beginning names no size, and may do so before.
+    """
 
     size = 256
 
@@ -75,12 +79,12 @@ class Unread:
         """Return nothing: it is not in memory."""
         return None
 
-    def pieces(self, size: int = 262144) -> Iterator[bytes]:  # noqa: ARG002 - there are none
+    def pieces(self, size: int = 0) -> Iterator[bytes]:
         """Fail, when the first is wanted."""
-        return iter(self._fail, b"")
+        return iter(partial(self._fail, sending=size > 0), b"")
 
-    def _fail(self) -> bytes:
-        self.asked = True
+    def _fail(self, *, sending: bool) -> bytes:
+        self.asked = self.asked or sending
         raise StoreUnavailable("a probe has no content")
 
 
@@ -195,10 +199,12 @@ class AgentProber:
 
 def _judged(outcome: Outcome, content: Unread) -> Outcome:
     """Return the outcome of an agent; that it wanted the content means that the recipient was taken."""
-    if not (content.asked and outcome.status == "4.3.0" and outcome.text.startswith("local data error")):
+    if not content.asked:
         return outcome
-    host = outcome.text.rpartition(" talking to ")[2]
-    taken = Outcome("2.1.5", f"host {host} takes the recipient", outcome.relay)
+    # The agent takes it for a failure of ours, and may have gone on to the next host.
+    _, found, host = outcome.text.partition("local data error while talking to ")
+    who = f"host {host}" if found else "another host"
+    taken = Outcome("2.1.5", f"{who} takes the recipient", outcome.relay)
     taken.setup, taken.transfer = outcome.setup, outcome.transfer
     return taken
 
