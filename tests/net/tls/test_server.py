@@ -1,6 +1,7 @@
 """A service's TLS: its certificates, what it demands, clients' certificates, sessions gone on with."""
 
 import hashlib
+import subprocess
 
 import pytest
 from OpenSSL import SSL
@@ -162,6 +163,14 @@ def test_the_systems_authorities_and_a_directory_of_them(tmp_path, monkeypatch):
     assert meet(with_default, client_context(CLIENT))[1].facts().trust == "Trusted"
     without = server_of(EC, smtpd_tls_ask_ccert="yes")
     assert meet(without, client_context(CLIENT))[1].facts().trust == "Untrusted"
+    folder = tmp_path / "authorities"
+    folder.mkdir()
+    command = ["openssl", "x509", "-hash", "-noout", "-in", str(tmp_path / "system.pem")]
+    name = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    (folder / f"{name}.0").write_bytes(CA.pem)
+    looking = server_of(EC, smtpd_tls_ask_ccert="yes", smtpd_tls_CApath=str(folder))
+    assert meet(looking, client_context(CLIENT))[1].facts().trust == "Trusted"
+    assert meet(looking, client_context(STRANGER))[1].facts().trust == "Untrusted"
 
 
 async def test_anonymous_ciphers_are_not_for_servers_that_ask():
@@ -194,6 +203,17 @@ def test_a_session_of_former_certificates_is_not_trusted_by_its_looks():
     server.replace({"/chain.pem": pem(EC), "/ca.pem": STRANGER.certificate_pem})
     _, again = meet(server, context, session=session)
     assert again.facts().trust == "Untrusted"
+
+
+def test_a_session_is_gone_on_with_after_a_change_of_others_files():
+    server = server_of(EC)
+    context = client_context()
+    client, _ = meet(server, context)
+    session = client.connection.get_session()
+    server.replace({"/chain.pem": pem(EC), "/others.pem": b"new"})
+    assert meet(server, context, session=session)[1].facts().resumed
+    server.replace({"/chain.pem": pem(RSA)})
+    assert not meet(server, context, session=session)[1].facts().resumed
 
 
 @pytest.mark.parametrize("old", [False, True])

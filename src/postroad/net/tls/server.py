@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from typing import Final
 
 from OpenSSL import SSL
@@ -42,6 +43,9 @@ class ServerTls:
         self._verdicts = Verdicts()
         self._names: ServerNames | None = None
         self._others: tuple[bytes | None, ...] = ()
+        self._given: tuple[dict[str, bytes], dict[str, bytes]] | None = None
+        self._paths = [self_signed_path(settings), *settings[p.SMTPD_TLS_CHAIN_FILES]]
+        self._paths += [settings[each] for each in (*chain.from_iterable(PAIRS), *FILES)]
         #: The chains that are served to clients who name no server.
         self.chains: list[Chain] = []
         #: Whether there is a certificate, or none is wanted.
@@ -49,7 +53,13 @@ class ServerTls:
         self.replace(files, sni)
 
     def replace(self, files: Files, sni: Sni = _NO_NAMES) -> None:
-        """Give new sessions these certificates.  TlsError changes nothing."""
+        """Give new sessions these certificates.  TlsError changes nothing.
+
+        What is the same for this service is no change: its clients can go on with their sessions.
+        """
+        given = {path: files[path] for path in self._paths if path in files}, dict(sni)
+        if given == self._given:
+            return
         chains = self._chains(files)
         others = tuple(files.get(self._settings[each]) for each in FILES)
         names = ServerNames(
@@ -59,11 +69,12 @@ class ServerTls:
             context = self._contexts.make(files)
         except ValueError as error:
             raise TlsError(str(error)) from None
-        for chain in chains:
-            chain.put_into(context)
+        for each in chains:
+            each.put_into(context)
         if sni:
             context.set_tlsext_servername_callback(names.choose)
         self._serving, self._names, self._others, self.chains = context, names, others, chains
+        self._given = given
         self.ready = bool(chains) or self._settings[p.SMTPD_TLS_CERT_FILE].lower() == "none"
 
     @property

@@ -101,7 +101,10 @@ class ServerContexts:
         if settings[p.SMTPD_TLS_CAFILE]:
             add_authorities(context, named(files, settings[p.SMTPD_TLS_CAFILE]))
         if settings[p.SMTPD_TLS_CAPATH]:
-            context.load_verify_locations(None, settings[p.SMTPD_TLS_CAPATH])
+            try:
+                context.load_verify_locations(None, settings[p.SMTPD_TLS_CAPATH])
+            except SSL.Error as error:
+                raise TlsError(f"{settings[p.SMTPD_TLS_CAPATH]}: {reason_of(error)}") from None
         if settings[p.TLS_APPEND_DEFAULT_CA]:
             context.set_default_verify_paths()
         verify_without_failing(context, settings[p.SMTPD_TLS_CCERT_VERIFYDEPTH])
