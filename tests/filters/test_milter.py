@@ -1,4 +1,4 @@
-from filters.conftest import BODY, HEADER, a_session, settings
+from filters.conftest import BODY, a_session, settings
 from filters.stub import CONTINUE, number
 from postroad.filters.macros import Macros, Moment
 from postroad.filters.milter import NOTHING, Milter, Said, Surroundings
@@ -122,6 +122,55 @@ async def test_discard_and_accept_in_a_message(bench):
     assert stub.letters()[:9] == "MLLNAMLLN"
 
 
+async def test_failures_stand_from_connecting_on(bench):
+    milter = a_milter(bench, "inet:127.0.0.1:1")
+    assert (await milter.connect("smtpd")).reply == TEMPFAIL
+    assert (await shown(milter)).said.reply == TEMPFAIL
+    milter = a_milter(bench, (await bench.stub({"O": [b"c"]})).name)
+    assert (await milter.connect("smtpd")).reply == TEMPFAIL
+    assert bench.lines[-1].endswith(': unexpected reply "c" in initial handshake')
+
+
+async def test_verdicts_on_a_session_stand(bench):
+    for answer, said in ((b"a", NOTHING), (b"r", Said(Reply(550, "5.7.1", "Command rejected")))):
+        stub, milter = await connected(bench, {"H": [answer]})
+        assert await told(milter, codec.HELO) == said
+        assert await told(milter, codec.MAIL) == said
+        assert stub.data("M") == []
+    _, milter = await connected(bench, {"R": [b"4"]})
+    assert (await told(milter, codec.RCPT)).reply.code == 421
+    assert (await told(milter, codec.MAIL)).reply.code == 421
+
+
+async def test_a_reply_that_cannot_be_given(bench):
+    _, milter = await connected(bench, {"R": [b"y250 ok\0"]})
+    reply = Reply(451, "4.3.5", "Server configuration problem - try again later")
+    assert (await told(milter, codec.RCPT)).reply == reply
+    assert (await told(milter, codec.MAIL)).reply == reply
+
+
+async def test_a_message_accepted_before_it_came(bench):
+    stub, milter = await connected(bench, {"R": [b"a"]})
+    await told(milter, codec.MAIL)
+    assert await told(milter, codec.RCPT) == NOTHING
+    assert await told(milter, codec.DATA) == NOTHING
+    assert await milter.message(FIELDS, lambda: iter([BODY]), moment(), "cleanup") == (NOTHING, None, False)
+    assert stub.letters("DOA") == "MR"
+
+
+async def test_dying_in_a_message(bench):
+    _, milter = await connected(bench, {"B": [b"DIE"]})
+    assert await shown(milter) == (Said(TEMPFAIL), None, False)
+
+
+async def test_refused_recipients_are_not_for_every_milter(bench):
+    stub, milter = await connected(bench)
+    refused = moment()
+    refused.refusal = Reply(550, "5.1.1", "no")
+    assert await milter.tell(codec.RCPT, b"<x>\0", refused, "smtpd") == NOTHING
+    assert stub.letters() == ""
+
+
 async def test_who_was_never_asked_has_not_accepted(bench):
     milter = a_milter(bench, "inet:127.0.0.1:1")
     assert (await told(milter, codec.MAIL)).reply == TEMPFAIL
@@ -150,7 +199,3 @@ async def test_a_milter_that_is_closed_while_it_is_dialled(bench):
     milter.close()
     assert await milter.connect("smtpd") == NOTHING
     assert bench.lines == []
-
-
-def test_headers_of_the_conftest_are_what_a_receiver_has():
-    assert HEADER.endswith(b"\r\n")

@@ -5,6 +5,8 @@ import pytest
 
 from filters.conftest import BODY, HEADER, KEY, OWN, a_session, upto, whole
 from filters.stub import CONTINUE, DIE, number
+from postroad.filters import edits
+from postroad.filters.session import MilterSession
 from postroad.model.filters import AddRecipient, ChangeSender, DeleteRecipient, FilterOutcome
 from postroad.model.message import Recipient
 from postroad.model.reply import Reply
@@ -389,3 +391,46 @@ async def test_the_last_recipient_is_named_by_what_the_client_said(bench):
     chain.session.transaction.recipients.append(Recipient("target@example.org", "alias@example.org"))
     await chain.message(HEADER, lambda: iter([BODY]))
     assert "to=<alias@example.org>" in bench.lines[0]
+
+
+async def test_a_header_that_becomes_too_large_refuses_the_message(bench, monkeypatch):
+    monkeypatch.setattr(edits, "HEADER_LIMIT", 300)
+    chain = await bench.chain(await bench.stub({"E": [b"hA\0" + b"x" * 300 + b"\0", CONTINUE]}))
+    assert (await whole(chain)).reply == Reply(552, "5.3.4", "Message size exceeds fixed limit")
+
+
+async def test_what_is_ignored_is_logged(bench):
+    chain = await bench.chain(await bench.stub({"E": [b"+<>\0", b"hA\0b\0", CONTINUE]}))
+    assert (await whole(chain)).envelope == ()
+    assert bench.lines == [f"cleanup: warning: {ID}: ignoring attempt from Milter to add null recipient"]
+
+
+async def test_discard_at_the_end_of_the_message(bench):
+    other = await bench.stub()
+    chain = await bench.chain(await bench.stub({"E": [b"hA\0b\0", b"d"]}), other)
+    assert await whole(chain) == FilterOutcome(discard=True)
+    assert "E" not in other.letters()
+    assert bench.lines == [
+        (
+            f"cleanup: {ID}: milter-discard: END-OF-MESSAGE from c.example[192.0.2.7]:"
+            " milter triggers DISCARD action; from=<s@example.net> to=<u@example.org> proto=ESMTP"
+            " helo=<c.example>"
+        )
+    ]
+
+
+async def test_discard_when_a_refused_recipient_is_told(bench):
+    chain = await bench.chain(await bench.stub({"R": [b"d"]}, events=0x800))
+    await upto(chain, "mail")
+    assert await chain.recipient("bad@example.org", Reply(550, "5.1.1", "no")) is None
+    assert "DISCARD" in chain.session.transaction.actions
+    assert (await chain.message(HEADER, lambda: iter([BODY]))).discard
+
+
+async def test_a_local_recipient_cannot_be_refused(bench):
+    stub = await bench.stub({"R": [b"r"]})
+    milters = (await bench.chain(stub))._milters
+    chain = MilterSession(a_session(local_uid=0), milters, bench.log, "mx.example.org", local=True)
+    chain.session = chain._session
+    assert await upto(chain, "recipient") == Reply(451, "4.3.5", "Server configuration error")
+    assert bench.lines[-1].endswith("can't reject recipient in non-smtpd(8) submission")

@@ -110,9 +110,9 @@ class MilterSession:
         actions = self._session.transaction.actions
         for milter in self._milters:
             said = await ask(milter)
-            if moment.refusal is not None:
-                continue  # it was told, not asked
             if said.reply is not None:
+                if moment.refusal is not None:
+                    continue  # it was told, not asked
                 self._note("reject", where, said.reply, moment.recipient)
                 return said.reply
             if said.discard:
