@@ -87,6 +87,11 @@ async def test_attributes_override_main_cf():
     assert (policy.servername, policy.anchors, policy.reuse) == ("sni.example", ("/a.pem", "/b.pem"), True)
 
 
+async def test_no_protocols_mean_all_of_them():
+    policy = await read("encrypt protocols= exclude=")
+    assert (policy.protocols, policy.exclude) == ("", ("",))
+
+
 async def test_what_the_table_does_not_say_is_main_cfs():
     texts = {
         "tls_servername": "hostname",

@@ -79,6 +79,11 @@ def test_the_fault_says_why(level, kind, words):
     assert fault.format("H").endswith(f"certificate verification failed for H: {words}")
 
 
+def test_the_name_that_was_wanted_is_told():
+    demand = Demand("verify", (".example", "there.example"))
+    assert judge(GOOD.sent, demand, TRUST).name == "there.example"
+
+
 def test_nobody_asked_for_trust_is_untrusted():
     assert judge(GOOD.sent, Demand(), None).trust == "Untrusted"
     assert not judge(GOOD.sent, Demand("verify", NAMES), None).matched

@@ -28,8 +28,9 @@ TLS_PROBLEM = events(
 )
 TLS_SETTINGS = events("warning: %s: %s", "The settings for TLS cannot be used.", urgent=True)
 NOT_TRUSTED = events("%s", "Why a certificate is not what the policy wants.")
+MATCHED = events("%s: matched peername: %s", "The name of a certificate that is a wanted one.")
 CERTIFICATE = events(
-    "%s: subject_CN=%s, issuer=%s, fingerprint=%s, pkey_fingerprint=%s", "The certificate of a server."
+    "%s: subject_CN=%s, issuer_CN=%s, fingerprint=%s, pkey_fingerprint=%s", "The certificate of a server."
 )
 OFFERED = events("Host offered STARTTLS: [%s]", "A host offers TLS, and the policy says none.")
 
@@ -133,7 +134,7 @@ class SecureLink:
         """Log the judgement, as Postfix does at this level."""
         context, relay, level = self._context, self._peer.relay, self._loglevel
         assert self.transport is not None
-        if verdict.fault and (self.bond.demand.level or level > 1):
+        if verdict.fault and self.bond.demand.level:
             context.emit(NOT_TRUSTED, verdict.fault.format(relay))
         if not level:
             return
@@ -142,6 +143,8 @@ class SecureLink:
         except Exception as error:  # noqa: BLE001 - what cannot be read of a certificate only informs
             context.emit(UNEXPECTED, relay, error)
             return
+        if level > 1 and verdict.name:
+            context.emit(MATCHED, relay, verdict.name)
         if level > 1 and facts.peer is not None:
             digest = self.bond.demand.digest
             made = [each.upper() for each in fingerprints(facts.peer.der, digest)]

@@ -187,7 +187,7 @@ def _take(draft: _Draft, level: str, attribute: str, where: str) -> None:
     invalid = PolicyProblem(f'{where}: attribute "{name}" invalid at security level "{level}"')
     if name not in _ATTRIBUTES:
         raise PolicyProblem(f'{where}: invalid attribute name: "{name}"')
-    if not value and name != "exclude":
+    if not value and name not in ("exclude", "protocols"):  # without any, all may be used
         raise PolicyProblem(f'{where}: attribute "{name}" has empty value')
     if name == "match":
         if level not in _REQUIRES_MATCH:

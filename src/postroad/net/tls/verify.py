@@ -59,12 +59,14 @@ class Demand:
 class Verdict:
     """``trust`` is for the log; ``matched``: the demand is met, mail may be sent.
 
-    ``fault`` is a line for the log with ``{}`` for the server, "" when there is nothing to say.
+    ``fault`` is a line for the log with ``{}`` for the server, "" when there is nothing to say.  ``name`` is
+    the one of the certificate's that was wanted, where that mattered.
     """
 
     trust: Trust
     matched: bool
     fault: str = ""
+    name: str = ""
 
 
 def judge(sent: Sequence[bytes], demand: Demand, authorities: _Trusting | None) -> Verdict:
@@ -84,9 +86,10 @@ def judge(sent: Sequence[bytes], demand: Demand, authorities: _Trusting | None) 
         return Verdict("Untrusted" if fault else "Trusted", matched=True, fault=fault)
     if fault:
         return Verdict("Untrusted", matched=False, fault=fault)
-    if not _named(sent[0], demand):
+    name = _named(sent[0], demand)
+    if not name:
         return Verdict("Untrusted", matched=False, fault=MISMATCH)
-    return Verdict("Verified", matched=True)
+    return Verdict("Verified", matched=True, name=name)
 
 
 def fingerprints(der: bytes, digest: str) -> tuple[str, str]:
@@ -105,12 +108,12 @@ def public_key(der: bytes) -> bytes:
         return b""
 
 
-def _named(der: bytes, demand: Demand) -> bool:
+def _named(der: bytes, demand: Demand) -> str:
     try:
         certificate = x509.load_der_x509_certificate(der)
     except ValueError:
-        return False
-    return bool(match_name(certificate_names(certificate), demand.names, multi_label=demand.multi_label))
+        return ""
+    return match_name(certificate_names(certificate), demand.names, multi_label=demand.multi_label)
 
 
 def _by_fingerprint(der: bytes, demand: Demand) -> Verdict:
