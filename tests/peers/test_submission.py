@@ -331,7 +331,9 @@ def test_who_may_not_hears_what_postfix_says(
 
 
 def test_the_log_of_refused_logins_is_postfixs(both: dict[str, tuple[dict[str, str], list[str]]]) -> None:
-    assert both["postroad"][1] == both["postfix"][1]
+    # Postfix quotes the beginning of a response that is too long; it may be a part of a password.
+    hidden = [text.replace("A" * 30, "(not shown: it may be a secret)") for text in both["postfix"][1]]
+    assert both["postroad"][1] == hidden
     # What fail2ban looks for (filter.d/postfix.conf, mode auth).
     pattern = (
         r"warning: [^[]*\[127\.0\.0\.1\]: SASL ((?i:LOGIN|PLAIN|(?:CRAM|DIGEST)-MD5)) authentication failed:"

@@ -87,10 +87,18 @@ async def test_a_client_that_the_exceptions_name_may_do_it_as_often_as_it_likes(
 
 async def test_a_certificate_of_an_unknown_authority_is_told_by_its_issuer(stand, pair, tmp_path):
     made = context(Authority("Somebody").issue("client.example"), tmp_path)
-    peer = await upgraded(await stand.serve(pair=pair, smtpd_tls_ask_ccert="yes", **MAY), made=made)
-    assert (await peer.ask("EHLO x")).startswith("250")
+    peer = await upgraded(await stand.serve(pair=pair, smtpd_tls_req_ccert="yes", **ENCRYPT), made=made)
+    assert (await peer.ask("EHLO x")).startswith("421")
     assert stand.log[1] == f"smtpd: certificate verification failed for {HERE}: untrusted issuer Somebody"
     assert stand.log[2].startswith("smtpd: Untrusted TLS connection established")
+    await peer.close()
+
+
+async def test_where_none_is_demanded_nothing_is_wrong_with_one(stand, pair, tmp_path):
+    made = context(self_signed("client.example"), tmp_path)
+    peer = await upgraded(await stand.serve(pair=pair, smtpd_tls_ask_ccert="yes", **MAY), made=made)
+    assert (await peer.ask("EHLO x")).startswith("250")
+    assert stand.log[1].startswith("smtpd: Untrusted TLS connection established")
     await peer.close()
 
 

@@ -103,7 +103,7 @@ class Encryption:
             service.log.emit(events.TLS_UNMATCHED_NAME, unmatched, client)
         if service.security.loglevel >= 1:
             faults = transport.pipe.verification.errors
-            if faults and facts.peer is not None:
+            if faults and facts.peer is not None and service.security.needs_certificate:
                 fault = fault_text(faults[0][1], facts.peer.issuer)
                 service.log.emit(events.TLS_UNVERIFIED, client, fault)
             who = f"{client} to {facts.server_name}" if facts.server_name else client

@@ -90,7 +90,7 @@ TLS_ESTABLISHED = Event(
 TLS_UNVERIFIED = Event(
     _PROGRAM,
     "certificate verification failed for %s: %s",
-    "Why a client's certificate is not trusted.",
+    "Why a client's certificate is not trusted, where a trusted one is demanded.",
 )
 TLS_UNMATCHED_NAME = Event(
     _PROGRAM,
