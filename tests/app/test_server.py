@@ -3,11 +3,16 @@
 import asyncio
 import os
 import socket
+import ssl
 
 import pytest
+from cryptography import x509
 
 from app.texts import MAIN, MASTER
+from peers.certificates import self_signed
 from peers.harness import free_port
+from peers.tlsends import pem
+from postroad.app.certificates import Certificates
 from postroad.app.server import Server
 from postroad.base.errors import ConfigurationError, PostroadError
 from postroad.base.ids import id_of
@@ -47,14 +52,33 @@ class World:
     def fds(self):
         return [os.dup(self.listener.fileno())]
 
-    async def start(self, main=""):
-        self.server = Server(
-            self.message(main), [*self.fds(), os.dup(self.submit.fileno()), os.dup(self.counts)]
-        )
+    async def start(self, main="", certificates=None):
+        fds = [*self.fds(), os.dup(self.submit.fileno()), os.dup(self.counts)]
+        self.server = Server(*self.with_certificates(self.message(main), fds, certificates))
         await self.server.start()
 
-    async def reload(self, main="", master=""):
-        return await self.server.request({"verb": "reload"} | self.message(main, master), self.fds())
+    async def reload(self, main="", master="", certificates=None):
+        message = {"verb": "reload"} | self.message(main, master)
+        return await self.server.request(*self.with_certificates(message, self.fds(), certificates))
+
+    @staticmethod
+    def with_certificates(message, fds, certificates):
+        if certificates is None:
+            return message, fds
+        return message | {"certificates": True}, [*fds, certificates.pack()]
+
+    async def served(self):
+        """Return the name in the certificate that a client is served."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        await reader.readline()
+        writer.write(b"STARTTLS\r\n")
+        assert (await reader.readline()).startswith(b"220 ")
+        await writer.start_tls(context)
+        der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        writer.close()
+        return x509.load_der_x509_certificate(der).subject.rfc4514_string()
 
     async def greeting(self):
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -212,3 +236,47 @@ async def test_what_no_code_caught_is_logged_with_its_place(world):
     await asyncio.sleep(0.01)
     assert "unexpected: Exception in callback" in world.log()
     assert "TypeError" in world.log()
+
+
+# --- certificates
+
+TLS = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = /a.pem\n"
+
+
+def given(name, path="/a.pem"):
+    return Certificates({path: pem(self_signed(name))})
+
+
+async def test_certificates_come_with_the_settings_and_later_ones_by_themselves(world):
+    await world.start(TLS, given("one.test"))
+    assert await world.served() == "CN=one.test"
+    world.server.take_certificates(given("two.test").pack())
+    assert await world.served() == "CN=two.test"
+    assert await world.reload(TLS.replace("/a", "/b"), certificates=given("three.test", "/b.pem")) == {}
+    assert await world.served() == "CN=three.test"
+    assert "certificates" not in world.log()  # that the former settings' are not there is no matter
+
+
+async def test_certificates_that_cannot_be_used_are_told_and_change_nothing(world):
+    await world.start(TLS, given("one.test"))
+    world.server.take_certificates(Certificates({"/a.pem": b"broken"}).pack())
+    assert "warning: certificates: /a.pem: no private key and no certificate in PEM" in world.log()
+    assert await world.served() == "CN=one.test"
+
+
+async def test_a_reload_that_fails_keeps_the_former_certificates(world):
+    await world.start(TLS, given("one.test"))
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        await world.reload(TLS, certificates=given("two.test", "/other.pem"))
+    assert await world.served() == "CN=one.test"
+    assert set(world.server._keyring.certificates.files) == {"/a.pem"}
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        assert await world.reload(TLS, certificates=given("two.test")) == {}
+    await until(lambda: len(os.listdir("/proc/self/fd")) <= before)
+
+
+async def test_without_certificates_a_service_that_wants_them_does_not_start(world):
+    with pytest.raises(ConfigurationError, match="/a.pem: cannot be read"):
+        await world.start(TLS)
+    world.server = None

@@ -3,14 +3,20 @@
 import asyncio
 import os
 import signal
+import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 
 import pytest
+from cryptography import x509
 
 from app.texts import MAIN, MASTER
+from peers.certificates import self_signed
 from peers.harness import free_port
+from peers.tlsends import pem
+from postroad.app.certificates import Certificates
 from postroad.app.channel import Channel
 from postroad.net.counts import make_table
 
@@ -43,7 +49,7 @@ class Supervisor:
             "listeners": [{"service": f"{self.port}/inet"}],
         }
 
-    def begin(self, main=""):
+    def begin(self, main="", certificates=None):
         message = self.settings(main) | {
             "do": "begin",
             "worker": 0,
@@ -51,7 +57,11 @@ class Supervisor:
             "helper": False,
             "owner": self.owner,
         }
-        self.channel.send(message, [self.listener.fileno(), self.submit.fileno(), self.counts])
+        fds = [self.listener.fileno(), self.submit.fileno(), self.counts]
+        if certificates is not None:
+            message["certificates"] = True
+            fds.append(certificates.pack())
+        self.channel.send(message, fds)
 
     def ask(self, **request):
         fds = [self.listener.fileno()] if request["verb"] == "reload" else []
@@ -121,6 +131,24 @@ async def test_a_reload_that_comes_before_it_serves_waits_as_well(supervisor):
     reader, writer = await asyncio.open_connection("127.0.0.1", supervisor.port)
     assert await reader.readline() == b"220 second\r\n"
     writer.close()
+
+
+async def test_certificates_that_come_before_it_serves_wait_for_that(supervisor):
+    main = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = /a.pem\n"
+    one, two = (Certificates({"/a.pem": pem(self_signed(name))}) for name in ("one.test", "two.test"))
+    supervisor.begin(main, one)
+    supervisor.channel.send({"do": "certificates"}, [two.pack()])
+    assert (await supervisor.hear())["re"] == "ready"
+
+    def served():
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with smtplib.SMTP("127.0.0.1", supervisor.port, timeout=5) as client:
+            client.starttls(context=context)
+            return client.sock.getpeercert(binary_form=True)
+
+    name = x509.load_der_x509_certificate(await asyncio.to_thread(served)).subject.rfc4514_string()
+    assert name == "CN=two.test"
 
 
 @pytest.mark.parametrize(
