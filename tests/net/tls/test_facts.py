@@ -18,6 +18,7 @@ PAIR = self_signed("mx.test")
 
 
 SHA256 = hashes.SHA256()
+RSA_KEY = rsa.generate_private_key(65537, 2048)
 
 
 def certificate(key, *, digest=SHA256, common="mx.test", organization=""):
@@ -50,7 +51,7 @@ class Served:
     [
         (ec.generate_private_key(ec.SECP256R1()), hashes.SHA256(), "ECDSA (prime256v1)", "SHA256"),
         (ec.generate_private_key(ec.SECP384R1()), hashes.SHA256(), "ECDSA (secp384r1)", "SHA384"),
-        (rsa.generate_private_key(65537, 2048), hashes.SHA256(), "RSA-PSS (2048 bits)", "SHA256"),
+        (RSA_KEY, hashes.SHA256(), "RSA-PSS (2048 bits)", "SHA256"),
         (ed25519.Ed25519PrivateKey.generate(), None, "ED25519", ""),
     ],
 )
@@ -60,6 +61,20 @@ def test_signatures_are_written_as_postfix_writes_them(key, digest, signature, b
     client, accepted = meet(server_of(Served(key, digest)))
     for end in (client, accepted):
         assert (end.facts().server_signature, end.facts().server_digest) == (signature, by)
+
+
+def test_a_session_that_is_gone_on_with_names_the_keys_without_a_digest():
+    # Postfix 3.7: "key-exchange X25519 server-signature ECDSA (prime256v1) client-signature ECDSA (prime256v1)"
+    context = client_context(PAIR)
+    server = server_of(Served(RSA_KEY), smtpd_tls_ask_ccert="yes")
+    client, _ = meet(server, context)
+    again, accepted = meet(server, context, session=client.connection.get_session())
+    facts_there = accepted.facts()
+    assert facts_there.resumed
+    assert (facts_there.server_signature, facts_there.server_digest) == ("RSA-PSS (2048 bits)", "")
+    assert (facts_there.client_signature, facts_there.client_digest) == ("ECDSA (prime256v1)", "")
+    facts_here = again.facts()
+    assert (facts_here.server_signature, facts_here.client_signature) == ("RSA-PSS (2048 bits)", "")
 
 
 def test_the_text_is_that_of_postfix():

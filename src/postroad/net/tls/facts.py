@@ -8,7 +8,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL, crypto
 
@@ -47,8 +47,11 @@ def facts_of(connection: SSL.Connection, seen: Verification, *, server: bool, pe
     """Return the facts of an established session."""
     protocol = connection.get_protocol_version_name()
     used, whole = openssl.cipher_bits(connection)
-    mine = _signature(seen.sent, _own(connection)) if seen.sent else ("", "")
-    theirs = _signature(seen.received, _parsed(peer.der)) if peer is not None and seen.received else ("", "")
+    resumed = openssl.resumed(connection)
+    again = resumed and protocol == "TLSv1.3"  # nobody signs again: the keys are told, as Postfix does
+    mine = _signature(seen.sent, _own(connection)) if seen.sent or (again and server) else ("", "")
+    shown = peer is not None and (seen.received or again)
+    theirs = _signature(seen.received, _parsed(peer.der)) if peer is not None and shown else ("", "")
     at_server, at_client = (mine, theirs) if server else (theirs, mine)
     return TlsFacts(
         protocol=protocol,
@@ -60,7 +63,7 @@ def facts_of(connection: SSL.Connection, seen: Verification, *, server: bool, pe
         server_digest=at_server[1],
         client_signature=at_client[0],
         client_digest=at_client[1],
-        resumed=openssl.resumed(connection),
+        resumed=resumed,
         trust=_trust(peer),
         server_name=seen.server_name if server else (connection.get_servername() or b"").decode("ascii"),
         peer=peer,
@@ -98,15 +101,18 @@ def _parsed(der: bytes) -> x509.Certificate | None:
 
 
 def _signature(scheme: int, certificate: x509.Certificate | None) -> tuple[str, str]:
+    """Return the signature's name and digest; scheme 0: there is none, only the key."""
     name, digest = _SCHEMES.get(scheme, ("", ""))
     try:
         key = certificate.public_key() if certificate is not None else None
     except _STRANGE:
         key = None
     if isinstance(key, ec.EllipticCurvePublicKey):
-        return f"{name} ({_CURVES.get(key.curve.name, key.curve.name)})", digest
+        return f"{name or 'ECDSA'} ({_CURVES.get(key.curve.name, key.curve.name)})", digest
     if isinstance(key, rsa.RSAPublicKey):
-        return f"{name} ({key.key_size} bits)", digest
+        return f"{name or 'RSA-PSS'} ({key.key_size} bits)", digest
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return "ED25519", ""
     return name, digest
 
 
