@@ -67,6 +67,11 @@ def client_of(
     return pipe
 
 
+def options_of(context: SSL.Context) -> int:
+    """Return the bits of a context's options, which pyOpenSSL does not tell."""
+    return int(SSL._lib.SSL_CTX_get_options(context._context))  # type: ignore[attr-defined]
+
+
 def pump(one: TlsPipe, other: TlsPipe) -> tuple[bytes, bytes]:
     """Carry bytes to and fro until there are none; returns what each end was told."""
     told_one = told_other = b""

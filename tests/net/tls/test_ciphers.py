@@ -2,8 +2,8 @@ import pytest
 from OpenSSL import SSL
 
 from peers.certificates import self_signed
-from peers.tlsends import client_context, client_of, pump, server_of, settings
-from postroad.net.tls import ciphers, openssl
+from peers.tlsends import client_context, client_of, options_of, pump, server_of, settings
+from postroad.net.tls import ciphers
 from postroad.net.tls.context import new_context
 from postroad.net.tls.errors import TlsError
 from postroad.net.tls.pipe import TlsPipe
@@ -108,14 +108,14 @@ def test_options_and_workarounds_by_name_and_by_number():
 
 
 def test_options_are_obeyed():
-    assert openssl.options(context_with()) & SSL.OP_NO_COMPRESSION
-    assert not openssl.options(context_with()) & SSL.OP_NO_TICKET
-    assert openssl.options(context_with(tls_ssl_options="NO_TICKET")) & SSL.OP_NO_TICKET
-    assert not openssl.options(context_with()) & SSL.OP_CIPHER_SERVER_PREFERENCE
-    assert openssl.options(context_with(tls_preempt_cipherlist="yes")) & SSL.OP_CIPHER_SERVER_PREFERENCE
-    assert openssl.options(context_with()) & SSL.OP_DONT_INSERT_EMPTY_FRAGMENTS
+    assert options_of(context_with()) & SSL.OP_NO_COMPRESSION
+    assert not options_of(context_with()) & SSL.OP_NO_TICKET
+    assert options_of(context_with(tls_ssl_options="NO_TICKET")) & SSL.OP_NO_TICKET
+    assert not options_of(context_with()) & SSL.OP_CIPHER_SERVER_PREFERENCE
+    assert options_of(context_with(tls_preempt_cipherlist="yes")) & SSL.OP_CIPHER_SERVER_PREFERENCE
+    assert options_of(context_with()) & SSL.OP_DONT_INSERT_EMPTY_FRAGMENTS
     plain = context_with(tls_disable_workarounds="DONT_INSERT_EMPTY_FRAGMENTS")
-    assert not openssl.options(plain) & SSL.OP_DONT_INSERT_EMPTY_FRAGMENTS
+    assert not options_of(plain) & SSL.OP_DONT_INSERT_EMPTY_FRAGMENTS
 
 
 def context_with(**texts):

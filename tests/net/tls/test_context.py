@@ -1,6 +1,5 @@
 from peers.certificates import self_signed
-from peers.tlsends import client_context, meet, server_of
-from postroad.net.tls import openssl
+from peers.tlsends import client_context, meet, options_of, server_of
 from postroad.net.tls.context import Verdicts, Verification, new_context
 
 
@@ -30,6 +29,6 @@ def test_what_is_wrong_with_a_peer_is_noted_and_ends_nothing():
 def test_a_new_context_neither_compresses_nor_renegotiates():
     from OpenSSL import SSL
 
-    bits = openssl.options(new_context())
+    bits = options_of(new_context())
     assert bits & SSL.OP_NO_COMPRESSION
     assert bits & SSL.OP_NO_RENEGOTIATION

@@ -6,8 +6,18 @@ import pytest
 from OpenSSL import SSL
 
 from peers.certificates import Authority
-from peers.tlsends import client_context, client_of, echoing, meet, pump, s_client, server_of, settings
-from postroad.net.tls import ciphers, openssl
+from peers.tlsends import (
+    client_context,
+    client_of,
+    echoing,
+    meet,
+    options_of,
+    pump,
+    s_client,
+    server_of,
+    settings,
+)
+from postroad.net.tls import ciphers
 from postroad.net.tls.errors import TlsError
 from postroad.net.tls.server_context import ServerContexts
 
@@ -20,8 +30,8 @@ def test_every_context_is_made_anew_and_alike():
     contexts = ServerContexts(settings(tls_preempt_cipherlist="yes"), mandatory=False)
     one, two = contexts.make({}), contexts.make({})
     assert one is not two
-    assert openssl.options(one) == openssl.options(two)
-    assert openssl.options(one) & SSL.OP_CIPHER_SERVER_PREFERENCE
+    assert options_of(one) == options_of(two)
+    assert options_of(one) & SSL.OP_CIPHER_SERVER_PREFERENCE
 
 
 def test_what_is_mandatory_counts_where_tls_is_demanded_only():

@@ -68,11 +68,6 @@ def set_groups(context: SSL.Context, names: str) -> bool:
     return bool(done)
 
 
-def options(context: SSL.Context) -> int:
-    """Return the bits of a context's options."""
-    return int(_lib.SSL_CTX_get_options(_context(context)))
-
-
 class Signatures:
     """The signature schemes of TLS 1.3 (RFC 8446 4.2.3) that the two sides used, 0 for none.
 
