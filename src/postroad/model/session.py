@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from postroad.model.client import Client
+from postroad.model.explain import Trail
 from postroad.model.message import Recipient
 from postroad.model.tls import TlsFacts
 
@@ -51,3 +52,5 @@ class Session:
     #: Channel binding data by type ("tls-exporter", "tls-server-end-point"), b"" where there is none.
     channel_binding: Callable[[str], bytes] | None = None
     memory: dict[str, Any] = field(default_factory=dict)  # policy's memory for this session
+    #: Says what decided, and what stood behind it, of the policy's last refusal; for records of refusals.
+    why: Callable[[], tuple[Trail | None, Trail | None]] | None = None

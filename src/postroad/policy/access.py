@@ -24,6 +24,7 @@ from postroad.policy.envelope import Envelope
 from postroad.policy.params import NULL_ACCESS_LOOKUP_KEY
 from postroad.policy.query import Query
 from postroad.policy.services import Services
+from postroad.policy.trail import Hit
 from postroad.policy.verdict import PERMIT, Check, ServerError, Verdict
 from postroad.proto.hostname import valid_address
 from postroad.tables.maps import Maps
@@ -36,10 +37,11 @@ Taker = Callable[[Services, str, str, str], Check]
 class AccessTable:
     """One table of one list.  ValueError for a table that cannot be opened."""
 
-    __slots__ = ("_actions", "_log", "_maps", "_parents")
+    __slots__ = ("_actions", "_log", "_maps", "_parents", "_spec")
 
     def __init__(self, services: Services, spec: str, default: str) -> None:
         self._log = services.log
+        self._spec = spec
         self._maps = Maps((spec,), services.tables)
         self._actions = Actions(services, spec, default)
         self._parents = parents_of(services.settings, "smtpd_access_maps")
@@ -52,30 +54,34 @@ class AccessTable:
         """Return the keys of a mail address."""
         return access_keys(address, extensions, parents=self._parents)
 
-    async def find(self, keys: Sequence[Key]) -> str | None:
-        """Return the first value; TableUnavailable when the table could not be asked."""
+    async def find(self, keys: Sequence[Key]) -> Hit | None:
+        """Return the first key that is there, and its value; TableUnavailable: could not look."""
         maps = self._maps
         local, at, _ = keys[0].text.rpartition("@")
         if not maps.now or (at and needs_quotes(local)):
-            found = await maps.find_keys(keys)
-            return None if found is None else found.value
+            for key in keys:
+                found = await maps.find_keys((key,))
+                if found is not None:
+                    return Hit(self._spec, key.text, found.value)
+            return None
         for key in keys:  # the same without what quotes need
             value = maps.find_now(key.text, partial=key.partial)
             if value is not None:
-                return value
+                return Hit(self._spec, key.text, value)
         return None
 
     async def ask(self, query: Query, keys: Sequence[Key], subject: Subject) -> Verdict:
         """Do what the table says of the first key that it knows; refuse for now if it cannot be asked."""
         try:
-            value = await self.find(keys)
+            hit = await self.find(keys)
         except TableUnavailable as error:
             return self.refuse(error, subject)
-        return None if value is None else await self._actions.do(query, value, subject)
+        return None if hit is None else await self.do(query, hit, subject)
 
-    async def do(self, query: Query, value: str, subject: Subject) -> Verdict:
+    async def do(self, query: Query, hit: Hit, subject: Subject) -> Verdict:
         """Do what a value says."""
-        return await self._actions.do(query, value, subject)
+        query.hit = hit
+        return await self._actions.do(query, hit.value, subject)
 
     def refuse(self, error: TableUnavailable, subject: Subject) -> Reply:
         """Return the refusal for a table that could not be asked, which warn_if_reject makes a warning."""

@@ -87,7 +87,7 @@ def sleep(services: Services, name: str, argument: str, _default: str) -> Check:
     """``sleep seconds``: the client waits."""
     if not (argument.isascii() and argument.isdigit()):
         return broken(f"restriction {name} must be followed by number")
-    seconds = int(argument)
+    seconds = int(argument) if services.recorder is None else 0  # nobody is there who could wait
 
     async def wait(_query: Query) -> Verdict:
         await spawn(_coroutine(services.pause(seconds)))

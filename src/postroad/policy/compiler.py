@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from postroad.base.kinds import LIST
 from postroad.policy.basics import broken, unknown
@@ -10,41 +10,51 @@ from postroad.policy.evaluation import run_inside, warning
 from postroad.policy.items import Classes, Item, Sort, read_list
 from postroad.policy.names import MAKERS, TAKERS
 from postroad.policy.services import Services
+from postroad.policy.trail import Restrictions
 from postroad.policy.verdict import Check, ServerError
 
 #: Values of access tables whose lists are kept.  Patterns can make a new one of every key.
 _KEPT = 1000
 
+#: Puts something around a check, for who wants to watch: list, place, restriction, its check (None for
+#: one that is not supported).
+Wrap = Callable[[str, int, Item, Check | None], Check | None]
+
 
 class Compiler:
     """Compiles the lists of one service.  A class is compiled when it is first reached."""
 
-    def __init__(self, services: Services, classes: Classes) -> None:
+    def __init__(self, services: Services, classes: Classes, wrap: Wrap | None = None) -> None:
         self._services = services
+        self._wrap = wrap
         self._classes = classes
         self._compiled: dict[tuple[str, str], tuple[Check, ...]] = {}
         self._from_tables: dict[tuple[str, str], tuple[Check, ...]] = {}
         services.lists = self
 
-    def compile(self, words: Iterable[str], default: str = "") -> tuple[Check, ...]:
+    def compile(self, words: Iterable[str], default: str = "", name: str = "") -> Restrictions:
         """Return the checks that the words stand for; what is not supported is left out.
 
-        ``default`` is the access check that a bare ``type:table`` means, "" where it means none.
+        ``default`` is the access check that a bare ``type:table`` means, "" where it means none;
+        ``name`` is the list's.
         ValueError has a sentence on an argument that cannot be used.
         """
-        checks = []
-        for item in read_list(words, self._classes, default):
+        checks, items = [], []
+        for place, item in enumerate(read_list(words, self._classes, default), 1):
             check = self._check(item, default)
+            if self._wrap is not None:
+                check = self._wrap(name, place, item, check)
             if check is not None:
                 checks.append(warning(check) if item.warn else check)
-        return tuple(checks)
+                items.append((place, item))
+        return Restrictions(checks, name, items)
 
     def from_table(self, text: str, default: str) -> tuple[Check, ...]:
         """Return the checks that a value of an access table names; ServerError if it cannot be read."""
         checks = self._from_tables.get((text, default))
         if checks is None:
             try:
-                checks = self.compile(LIST.parse(text), default)
+                checks = self.compile(LIST.parse(text), default, text)
             except ValueError as error:
                 raise ServerError(f"{text}: {error}") from error
             if len(self._from_tables) >= _KEPT:
@@ -79,7 +89,7 @@ class Compiler:
         checks = self._compiled.get((name, default))
         if checks is None:
             try:
-                checks = self.compile(self._classes[name], default)
+                checks = self.compile(self._classes[name], default, name)
             except ValueError as error:
                 raise ServerError(f"restriction class `{name}': {error}") from error
             self._compiled[name, default] = checks

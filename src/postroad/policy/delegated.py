@@ -15,6 +15,7 @@ from postroad.policy.basics import broken
 from postroad.policy.delegation import PolicyServer, PolicyUnavailable, read_spec
 from postroad.policy.query import Query
 from postroad.policy.services import Services
+from postroad.policy.trail import Hit
 from postroad.policy.verdict import Check, Verdict
 from postroad.proto import xtext
 from postroad.proto.delegation import request
@@ -62,6 +63,7 @@ class _PolicyService:
             action = await spawn(self._server.ask(question, query.session.memory), "policy server")
         except PolicyUnavailable:
             return await self._answer_for_it(query)
+        query.hit = Hit(self._spec.endpoint.text, _DATUM, action)
         return await self._actions.do(query, action, Subject(query.name, query.kind, _DATUM))
 
     async def _answer_for_it(self, query: Query) -> Verdict:

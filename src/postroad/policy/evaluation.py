@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import CoroutineType
 from typing import Any, Final
 
+from postroad.base.errors import PostroadError
 from postroad.policy.query import Query
 from postroad.policy.verdict import PERMIT, Check, ServerError, Verdict
 
@@ -14,20 +15,25 @@ DEEPEST: Final = 100
 
 async def run(checks: tuple[Check, ...], query: Query) -> Verdict:
     """Ask one after the other until one permits or refuses; None when none does."""
-    for check in checks:
-        if query.discarded:
-            return None
-        answer: Any = check(query)
-        verdict: Verdict = await answer if answer.__class__ is CoroutineType else answer
-        if verdict is None:
-            if query.stop:
+    try:
+        for check in checks:
+            if query.discarded:
                 return None
-            continue
-        if verdict is PERMIT:
-            return PERMIT
-        refusal = query.refuse(verdict)
-        if refusal is not None:
-            return refusal
+            answer: Any = check(query)
+            verdict: Verdict = await answer if answer.__class__ is CoroutineType else answer
+            if verdict is None:
+                if query.turned and query.turn(checks, check):
+                    return None
+                continue
+            if verdict is PERMIT:
+                return PERMIT
+            refusal = query.refuse(verdict)
+            if refusal is not None:
+                query.decided(checks, check)
+                return refusal
+    except PostroadError:
+        query.decided(checks, check)
+        raise
     return None
 
 
@@ -37,9 +43,12 @@ async def run_inside(checks: tuple[Check, ...], query: Query, what: str) -> Verd
         raise ServerError(f"{what} causes unreasonable recursion")
     query.depth += 1
     try:
-        return await run(checks, query)
+        verdict = await run(checks, query)
     finally:
         query.depth -= 1
+    if verdict is not None and query.notes is not None:
+        query.notes.close()
+    return verdict
 
 
 def warning(check: Check) -> Check:

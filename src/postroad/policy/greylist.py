@@ -24,7 +24,7 @@ from postroad.policy.asking_params import (
 from postroad.policy.query import Query
 from postroad.policy.services import Services
 from postroad.policy.verdict import Check, Verdict
-from postroad.store.greylist import Terms, Triple, open_greylist
+from postroad.store.greylist import Terms, Triple, foresee, open_greylist
 
 FILE: Final = "greylist.db"
 _NUMBER = re.compile(r"\b[0-9]+\b")
@@ -40,12 +40,17 @@ def greylist(services: Services) -> Check:
         settings[GREYLIST_AUTO_ALLOW],
         settings[GREYLIST_LIMIT],
     )
-    memory = open_greylist(Path(settings[DATA_DIRECTORY]) / FILE)
+    path = Path(settings[DATA_DIRECTORY]) / FILE
+    memory = open_greylist(path)
     now = services.tables.clock.now
+    imagined = services.recorder is not None
 
     async def ask(query: Query) -> Verdict:
+        triple = triple_of(query)
         try:
-            seconds = await memory.ask(triple_of(query), terms, now())
+            seconds = (
+                foresee(path, triple, terms, now()) if imagined else await memory.ask(triple, terms, now())
+            )
         except StoreUnavailable as error:
             raise TableUnavailable(f"greylist: {error}") from error
         if not seconds:

@@ -9,6 +9,8 @@ from postroad.base.log import Event, Log
 from postroad.mail.address import to_external
 from postroad.model.reply import Reply
 from postroad.model.session import Session
+from postroad.policy.trail import Hit, Notes
+from postroad.policy.verdict import Check
 
 REJECT_WARNING = Event(
     "smtpd",
@@ -56,9 +58,12 @@ class Query:
     ``recipient`` is "" where there is none, or several.  ``put_off`` keeps the first
     defer_if_permit, which turns a final yes into that 4xx; ``doubt`` keeps the first
     defer_if_reject, which takes the place of a 5xx.  ``stop`` is set when both are there, for then
-    nothing further can change the answer.  ``discarded``: the message will be thrown away, so that
+    nothing further can change the answer; ``turned`` says that run() has to call ``turn``, because one
+    of them has come.  ``discarded``: the message will be thrown away, so that
     no further restriction is asked about it.  ``depth`` counts lists inside lists.  ``size`` is that of
     the content, once it is there.  ``unanswered``: what is run stands for a policy server's answer.
+    ``hit`` is the last value that an access table gave, ``notes`` which restrictions decided: None
+    until one refuses or puts off.
     """
 
     __slots__ = (
@@ -67,9 +72,11 @@ class Query:
         "discarded",
         "domain",
         "doubt",
+        "hit",
         "kind",
         "log",
         "name",
+        "notes",
         "put_off",
         "recipient",
         "recipient_checked",
@@ -78,6 +85,7 @@ class Query:
         "size",
         "soft_bounce",
         "stop",
+        "turned",
         "unanswered",
         "warn",
     )
@@ -95,7 +103,9 @@ class Query:
         self.unanswered = False
         self.put_off: Reply | None = None
         self.doubt: Reply | None = None
-        self.stop = False
+        self.stop = self.turned = False
+        self.hit: Hit | None = None
+        self.notes: Notes | None = None
         self.depth = 0
         actions = session.transaction.actions
         self.discarded = bool(actions) and "DISCARD" in actions
@@ -108,8 +118,27 @@ class Query:
         self.name = name
         self.kind = kind
         self.doubt = None
-        self.stop = False
+        self.stop = self.turned = False
         self.warn = False
+
+    def decided(self, checks: tuple[Check, ...], check: Check) -> None:
+        """Note that a restriction has decided; those of inner lists come first."""
+        if self.notes is None:
+            self.notes = Notes()
+        self.notes.path.append((checks, check))
+
+    def turn(self, checks: tuple[Check, ...], check: Check) -> bool:
+        """Note that a restriction has put something off; return whether that ends the list."""
+        if self.notes is not None:
+            self.notes.mark(self.depth, checks, check)
+        self.turned = self.stop or self.depth > 0
+        return self.stop
+
+    def _begin_mark(self, kind: str) -> None:
+        if self.notes is None:
+            self.notes = Notes()
+        self.notes.begin(kind, self.depth, self.hit)
+        self.turned = True
 
     def rejected(self, code: int, status: str, why: str) -> Reply:
         """Return the refusal of what the list is about: ``<name>: kind rejected: why``."""
@@ -125,14 +154,18 @@ class Query:
             return reply
         if self.put_off is None:
             self.put_off = reply
+            self._begin_mark("put_off")
         self.stop = self.doubt is not None
+        self.turned = self.turned or self.stop
         return None
 
     def defer_if_reject(self, reply: Reply) -> None:
         """Remember a 4xx that takes the place of a later 5xx."""
         if self.doubt is None:
             self.doubt = reply
+            self._begin_mark("doubt")
         self.stop = self.put_off is not None
+        self.turned = self.turned or self.stop
 
     def refuse(self, reply: Reply, *, always: bool = False) -> Reply | None:
         """Return the refusal as the client hears it, or None when it is only warned of.

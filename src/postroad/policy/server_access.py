@@ -14,6 +14,7 @@ from postroad.policy.access import AccessTable, Taker, never_permits, reverse_na
 from postroad.policy.action import Subject
 from postroad.policy.query import Query
 from postroad.policy.services import Services
+from postroad.policy.trail import Hit
 from postroad.policy.verdict import Check, Verdict
 from postroad.proto.hostname import valid_address
 
@@ -83,9 +84,9 @@ class _Servers:
         hosts = await self._hosts(ascii_name(domain) or domain, name)
         try:
             for host in hosts:
-                value = await self._find(host, subject)
-                if value is not None:
-                    return await self._table.do(query, value, subject)
+                hit = await self._find(host, subject)
+                if hit is not None:
+                    return await self._table.do(query, hit, subject)
         except TableUnavailable as error:
             return self._table.refuse(error, subject)
         return None
@@ -109,13 +110,13 @@ class _Servers:
         self._log.warning("smtpd", f"Unable to look up {self._kind} host for {domain or name}: {why}")
         return ()
 
-    async def _find(self, host: str, subject: Subject) -> str | None:
+    async def _find(self, host: str, subject: Subject) -> Hit | None:
         if valid_address(host):
             return await self._table.find(network_keys(host))
         if self._kind != "A":
-            value = await self._table.find(self._table.domain_keys(host))
-            if value is not None:
-                return value
+            hit = await self._table.find(self._table.domain_keys(host))
+            if hit is not None:
+                return hit
         try:
             addresses = await self._resolver.addresses(host)
         except LookupUnavailable:
@@ -125,9 +126,9 @@ class _Servers:
             self._log.warning("smtpd", f"Unable to look up {self._kind} host {host} for {whom}")
         for address in addresses:
             if (6 if ":" in address else 4) in self._families:
-                value = await self._table.find(network_keys(address))
-                if value is not None:
-                    return value
+                hit = await self._table.find(network_keys(address))
+                if hit is not None:
+                    return hit
         return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from postroad.base.errors import LookupUnavailable, TableUnavailable
@@ -15,12 +16,13 @@ from postroad.model.session import Session
 from postroad.policy import params as p
 from postroad.policy import query as q
 from postroad.policy.compiler import Compiler
-from postroad.policy.destination import reject_unlisted_recipient, reject_unlisted_sender
 from postroad.policy.evaluation import run
 from postroad.policy.guard import guarded_relay_list
 from postroad.policy.items import DEFAULTS, classes_of
 from postroad.policy.query import Query
+from postroad.policy.recorder import Recorder
 from postroad.policy.services import Recipients, Services
+from postroad.policy.trail import trails_of
 from postroad.policy.verdict import Check, ServerError, Verdict
 from postroad.tables.context import TableContext
 from postroad.tables.matchlist import AddressList, parents_of
@@ -32,7 +34,8 @@ _UNDECIDED: Final = (TableUnavailable, LookupUnavailable, ServerError)
 class ServicePolicy:
     """Implements ``model.ports.Policy`` for one service; its settings never change.
 
-    ``own_address`` says whether an IP address is one of this machine's.  ValueError for a
+    ``own_address`` says whether an IP address is one of this machine's.  A ``recorder`` hears of all
+    that is asked and answered, and then nothing that is remembered changes.  ValueError for a
     restriction class without a definition, and for a mynetworks that cannot be used.
     """
 
@@ -47,6 +50,7 @@ class ServicePolicy:
         own_address: Callable[[str], bool],
         resolver: Resolver | None = None,
         verifier: Verifier | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._log = log
         self._soft_bounce = settings[SOFT_BOUNCE]
@@ -63,29 +67,32 @@ class ServicePolicy:
             log=log,
             resolver=resolver,
             verifier=verifier,
+            recorder=recorder,
         )
         names = settings[p.RESTRICTION_CLASSES]
         classes = classes_of(names, settings.texts)
-        compiler = Compiler(services, classes)
+        compiler = Compiler(services, classes, None if recorder is None else recorder.wrap)
         compiler.try_classes()
 
         def compiled(param: Param[tuple[str, ...]]) -> tuple[Check, ...]:
             words = settings[param]
-            return compiler.compile(words, DEFAULTS.get(param, ""))
+            return compiler.compile(words, DEFAULTS.get(param, ""), param.name)
+
+        def alone(param: Param[bool], name: str) -> tuple[Check, ...]:
+            """Return what is asked behind a list, whatever stands in it."""
+            checks = compiler.compile((name,), "", param.name)
+            return checks if settings[param] else ()
 
         self._client = compiled(p.CLIENT_RESTRICTIONS)
         self._helo = compiled(p.HELO_RESTRICTIONS)
         self._sender = compiled(p.SENDER_RESTRICTIONS)
-        self._sender_end: tuple[Check, ...] = ()
-        if settings[p.REJECT_UNLISTED_SENDER]:
-            self._sender_end = (reject_unlisted_sender(services),)
-        relay = compiler.compile(guarded_relay_list(settings, classes), DEFAULTS[p.RELAY_RESTRICTIONS])
+        self._sender_end = alone(p.REJECT_UNLISTED_SENDER, "reject_unlisted_sender")
+        words = guarded_relay_list(settings, classes)
+        relay = compiler.compile(words, DEFAULTS[p.RELAY_RESTRICTIONS], p.RELAY_RESTRICTIONS.name)
         both = (relay, compiled(p.RECIPIENT_RESTRICTIONS))
         ordered = both if settings[p.RELAY_BEFORE_RECIPIENT] else both[::-1]
         self._recipient = tuple(checks for checks in ordered if checks)
-        self._recipient_end: tuple[Check, ...] = ()
-        if settings[p.REJECT_UNLISTED_RECIPIENT]:
-            self._recipient_end = (reject_unlisted_recipient(services),)
+        self._recipient_end = alone(p.REJECT_UNLISTED_RECIPIENT, "reject_unlisted_recipient")
         self._data = compiled(p.DATA_RESTRICTIONS)
         self._end_of_data = compiled(p.END_OF_DATA_RESTRICTIONS)
         self._etrn = compiled(p.ETRN_RESTRICTIONS)
@@ -223,8 +230,8 @@ class ServicePolicy:
             for checks in self._recipient:
                 verdict = await run(checks, query)
                 if isinstance(verdict, Reply):
-                    return verdict
-            return _settle(query) or _refusal(await run(self._recipient_end, query))
+                    return _told(query, verdict)
+            return _settle(query) or _refusal(query, await run(self._recipient_end, query))
         except _UNDECIDED as error:
             return self._undecided(query, error)
 
@@ -239,21 +246,32 @@ class ServicePolicy:
     async def _ask(self, query: Query, checks: tuple[Check, ...]) -> Reply | None:
         """Return the refusal of a list, if it refuses; what could not be asked is one, too."""
         try:
-            return _refusal(await run(checks, query))
+            return _refusal(query, await run(checks, query))
         except _UNDECIDED as error:
             return self._undecided(query, error)
 
     def _undecided(self, query: Query, error: Exception) -> Reply | None:
         self._log.warning("smtpd", str(error))
+        reply = Reply(451, "4.3.0", f"<{query.name}>: Temporary lookup failure")
         if isinstance(error, ServerError):
-            return query.refuse(Reply(451, "4.3.5", "Server configuration error"), always=True)
-        return query.refuse(Reply(451, "4.3.0", f"<{query.name}>: Temporary lookup failure"), always=True)
+            reply = Reply(451, "4.3.5", "Server configuration error")
+        said = query.refuse(reply, always=True)
+        return None if said is None else _told(query, said, str(error))
 
 
-def _refusal(verdict: Verdict) -> Reply | None:
-    return verdict if isinstance(verdict, Reply) else None
+def _refusal(query: Query, verdict: Verdict) -> Reply | None:
+    return _told(query, verdict) if isinstance(verdict, Reply) else None
+
+
+def _told(query: Query, reply: Reply, error: str = "") -> Reply:
+    """Leave word of what decided, for who keeps a record of refusals."""
+    query.session.why = partial(trails_of, query.notes, query.hit, reply, error)
+    return reply
 
 
 def _settle(query: Query) -> Reply | None:
     """Return the 4xx that takes the place of a final yes, if one was put off."""
-    return None if query.put_off is None else query.refuse(query.put_off)
+    if query.put_off is None:
+        return None
+    reply = query.refuse(query.put_off)
+    return None if reply is None else _told(query, reply)

@@ -11,6 +11,7 @@ from postroad.base.log import Log
 from postroad.base.params import Settings
 from postroad.model.ports import Resolver, Router, Verifier
 from postroad.model.reply import Reply
+from postroad.policy.recorder import Recorder
 from postroad.policy.verdict import Check
 from postroad.tables.context import TableContext
 
@@ -69,13 +70,14 @@ class Services:
 
     ``own_address`` says whether an IP address is one of this machine's.  ``pause`` waits some
     seconds.  ``verifier`` sends probes, None where nothing can; ``verifies`` says that a restriction
-    asks it.  ``lists`` is set by the compiler.  ``shared`` has what restrictions share, by a name of
+    asks it.  With a ``recorder`` a session is only imagined: nothing that is remembered may change.
+    ``lists`` is set by the compiler.  ``shared`` has what restrictions share, by a name of
     their own.
     """
 
     __slots__ = (
-        "lists", "log", "networks", "own_address", "pause", "recipients", "resolver", "router", "settings",
-        "shared", "tables", "verifier", "verifies",
+        "lists", "log", "networks", "own_address", "pause", "recipients", "recorder", "resolver", "router",
+        "settings", "shared", "tables", "verifier", "verifies",
     )  # fmt: skip
 
     def __init__(
@@ -91,6 +93,7 @@ class Services:
         resolver: Resolver | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         verifier: Verifier | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.settings = settings
         self.tables = tables
@@ -103,5 +106,6 @@ class Services:
         self.pause = pause
         self.verifier = verifier
         self.verifies = False
+        self.recorder = recorder
         self.shared: dict[str, Any] = {}
         self.lists: Lists

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import apsw
 
-from postroad.store.sidefile import SideFile
+from postroad.store.sidefile import SideFile, read
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS triple (
@@ -90,6 +90,31 @@ def open_greylist(path: Path) -> Greylist:
     if path not in _open:
         _open[path] = Greylist(path)
     return _open[path]
+
+
+def foresee(path: Path, triple: Triple, terms: Terms, now: float) -> int:
+    """Return what ``ask`` would, and note nothing.  It waits for the disk; StoreUnavailable."""
+    found = read(path, lambda db: _seconds(db, triple, terms, int(now)))
+    return terms.delay if found is None else found
+
+
+def _seconds(db: apsw.Connection, triple: Triple, terms: Terms, now: int) -> int:
+    network = db.execute("SELECT passes, last FROM network WHERE name = ?", (triple.network,)).fetchone()
+    if terms.auto_allow and network is not None:
+        passes, last = map(int, network)
+        if now - last <= terms.expire and passes >= terms.auto_allow:
+            return 0
+    query = "SELECT first, last, passed FROM triple WHERE digest = ?"
+    found = db.execute(query, (triple.digest(),)).fetchone()
+    if found is None:
+        return terms.delay
+    first, last, passed = map(int, found)
+    if passed:
+        return 0 if now - last <= terms.expire else terms.delay
+    waited = now - first
+    if 0 <= waited < terms.delay:
+        return terms.delay - waited
+    return 0 if terms.delay <= waited <= terms.window else terms.delay
 
 
 # --- in the file's thread

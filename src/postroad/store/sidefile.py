@@ -114,6 +114,27 @@ class SideFile:
                 db.close()
 
 
+def read(path: Path, work: Callable[[apsw.Connection], T]) -> T | None:
+    """Run ``work`` on a file that others write, which it cannot change; None when there is no file.
+
+    For commands: it waits for the disk.  StoreUnavailable when the file cannot be read.
+    """
+    if not path.exists():
+        return None
+    # Whoever looks must leave no file of his own beside it; where nobody writes there is nothing to heed.
+    written = Path(f"{path}-wal").exists()
+    uri = f"{path.absolute().as_uri()}?mode=ro{'' if written else '&immutable=1'}"
+    try:
+        db = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        try:
+            db.set_busy_timeout(_PATIENCE)
+            return work(db)
+        finally:
+            db.close()
+    except apsw.Error as error:
+        raise StoreUnavailable(f"{path}: {error}") from error
+
+
 def _tell(batch: list[_Item], results: list[Any] | None, error: Exception | None) -> None:
     """Give the answers, in one call for each loop (there is one, but in tests)."""
     loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import apsw
 
 from postroad.model.verification import IN_PROGRESS, Deliverability, Verification
-from postroad.store.sidefile import SideFile
+from postroad.store.sidefile import SideFile, read
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS address (
@@ -75,6 +75,14 @@ def open_verify_cache(path: Path) -> VerifyCache:
     if path not in _open:
         _open[path] = VerifyCache(path)
     return _open[path]
+
+
+def known(path: Path, address: str, lives: Lifetimes, now: float) -> Verification | None:
+    """Return what is known of an address, and note nothing; None for nothing.  It waits for the disk."""
+    entry = read(path, lambda db: _find(db, _key(address)))
+    if entry is None or entry.expired(lives, int(now)):
+        return None
+    return Verification(entry.state, entry.text)
 
 
 # --- in the file's thread

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from postroad.base.clock import Clock, SystemClock
+from postroad.model.explain import Lookup
 from postroad.model.ports import Table
 
 
@@ -28,7 +29,8 @@ class TableContext:
     ``texts`` are the expanded parameters (``Settings.texts``).  ``warn`` hears of lines that are
     left out and of files that cannot be read any more.  ``interval`` is the number of seconds
     between two looks at a file for changes.  ``private`` gives the content of a file that this process
-    may not read, from one that may, None where it has none.
+    may not read, from one that may, None where it has none.  ``watch`` hears of every look-up in the
+    tables that are opened from then on.
     """
 
     config_directory: str = ""
@@ -39,6 +41,7 @@ class TableContext:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     interval: float = 1.0
     private: Callable[[str], bytes | None] = _nothing
+    watch: Callable[[Lookup], None] | None = None
     tables: dict[tuple[str, bool], Table] = field(default_factory=dict)
 
     def path(self, name: str) -> str:

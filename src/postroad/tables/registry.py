@@ -18,6 +18,7 @@ from postroad.tables.patterns import PCRE, REGEXP, Patterns
 from postroad.tables.static import Static
 from postroad.tables.textfile import TextFile
 from postroad.tables.unix import Unix
+from postroad.tables.watched import watched
 
 #: Makes a table from the text behind the colon.  ValueError for a text that it cannot use.
 Opener = Callable[[str, TableContext], Table]
@@ -71,7 +72,10 @@ def open_table(spec: str, context: TableContext, *, aliases: bool = False) -> Ta
     aliases = aliases or context.is_alias_file(spec)
     table = context.tables.get((spec, aliases))
     if table is None:
-        table = context.tables[spec, aliases] = _open(spec, context, aliases=aliases)
+        table = _open(spec, context, aliases=aliases)
+        if context.watch is not None:
+            table = watched(table, context.watch)
+        context.tables[spec, aliases] = table
     return table
 
 
