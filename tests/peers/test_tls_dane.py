@@ -35,7 +35,7 @@ CASES = {
     ("only", "ee"): ("Verified", ""),
     ("only", "none"): ("", "no TLSA records found"),
     ("only", "pkix"): ("", "TLSA records unusable"),
-    ("only", "unsigned"): ("", "non DNSSEC destination"),
+    ("only", "unsigned"): ("", "no TLSA records found"),
 }
 
 

@@ -15,7 +15,7 @@ from postroad.proto.client_values import Peer, Terms
 
 RECORD = Tlsa(3, 1, 1, b"x" * 32)
 CA = make("CA", authority=True)
-HOST = Host("mx.example", "192.0.2.1", 25)
+HOST = Host("mx.example", "192.0.2.1", 25, secure_mx=True)
 NEXTHOP = "dest.example"
 
 
@@ -232,13 +232,19 @@ async def test_records_make_the_level(answer, texts, level):
     ("answer", "text"),
     [
         (Dane(DaneState.NONE), "no TLSA records found"),
-        (Dane(DaneState.INSECURE), "non DNSSEC destination"),
+        (Dane(DaneState.INSECURE), "no TLSA records found"),
         (Dane(DaneState.UNUSABLE, authenticated=True), "TLSA records unusable"),
-        (INSECURE_MX, "Verification not possible, MX RRset is insecure"),
     ],
 )
 async def test_dane_only_has_nothing_to_fall_back_to(answer, text):
     assert failure(await Case(dane=Records(answer), **ONLY).agree()) == ("4.7.5", text)
+
+
+async def test_dane_only_asks_for_no_records_behind_mx_records_that_are_not_validated():
+    records = Records(USABLE)
+    outcome = await Case(dane=records, **ONLY).agree(host=HOST._replace(secure_mx=False))
+    assert failure(outcome) == ("4.7.5", "non DNSSEC destination")
+    assert records.forced is None
 
 
 @pytest.mark.parametrize("texts", [DANE, ONLY])

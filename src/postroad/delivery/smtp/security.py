@@ -187,6 +187,8 @@ class Security:
             if only:
                 raise PolicyProblem(f"{peer.nexthop}: {policy.level} cannot be obeyed")
             return replace(policy, level="may"), None
+        if only and not host.secure_mx:
+            raise _Refused("4.7.5", "non DNSSEC destination")
         try:
             force = self._settings[p.TLS_FORCE_INSECURE_HOST_TLSA_LOOKUP[self._program]]
             found = await self._dane.find(host, force=force)
@@ -195,12 +197,9 @@ class Security:
             raise _Refused("4.7.5", str(error)) from None
         if found.state in (DaneState.INSECURE, DaneState.NONE):
             if only:
-                none = found.state is DaneState.NONE
-                raise _Refused("4.7.5", "no TLSA records found" if none else "non DNSSEC destination")
+                raise _Refused("4.7.5", "no TLSA records found")
             return replace(policy, level="may"), None
         if not found.authenticated:
-            if only:
-                raise _Refused("4.7.5", "Verification not possible, MX RRset is insecure")
             level = self._settings[p.TLS_DANE_INSECURE_MX_POLICY]
             if level != "dane":
                 return replace(policy, level=level), None
