@@ -35,6 +35,7 @@ COMMANDS = {
     "abort": Command("server", "end it at once", ("abort",)),
     "demo": Command("demo", "show the whole journey of a message, on this machine alone"),
     "send": Command("send", "compose a message and submit it"),
+    "explain": Command("explain", "say what a client would be answered, and why, rule by rule"),
     "manual": Command("manual", "print what the parameters of main.cf mean"),
     "user": Command("user", "add, change, lock and list the users that can log in"),
     "tls": Command("tls", "look at other servers' TLS; make keys, certificates, TLSA records"),

@@ -51,10 +51,25 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Trail:
+    """Which restriction decided: the lists and restrictions from the outermost to the one that spoke.
+
+    ``table``, ``key`` and ``value`` are of the look-up that it obeyed, if it was one.
+    """
+
+    path: tuple[tuple[str, int, str], ...]
+    table: str = ""
+    key: str = ""
+    value: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """One command of a session (or CONNECT), its reply, and how that came about.
 
-    ``log`` are the lines that the mail log would have.
+    ``log`` are the lines that the mail log would have.  ``decided`` says which restriction refused, or
+    put off what was then not refused; ``behind`` as in Refusal.
     """
 
     command: str
@@ -63,6 +78,8 @@ class Said:
     steps: tuple[Step, ...] = ()
     lookups: tuple[Lookup, ...] = ()
     log: tuple[str, ...] = ()
+    decided: Trail | None = None
+    behind: Trail | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +126,6 @@ class Explanation:
             return 1
         failed = any(each.error or any(t.error for t in each.targets) for each in self.destinations)
         return 75 if failed or any(code >= 400 for code in codes) else 0
-
-
-@dataclass(frozen=True, slots=True)
-class Trail:
-    """Which restriction decided: the lists and restrictions from the outermost to the one that spoke.
-
-    ``table``, ``key`` and ``value`` are of the look-up that it obeyed, if it was one.
-    """
-
-    path: tuple[tuple[str, int, str], ...]
-    table: str = ""
-    key: str = ""
-    value: str = ""
-    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

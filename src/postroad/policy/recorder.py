@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from postroad.policy.query import Query
 
 #: Says in words what a restriction looked at: (restriction, question), "" for nothing to say.
-Reason = Callable[["Item", "Query"], str]
+Reason = Callable[["Item", "Query"], Coroutine[Any, Any, str]]
 
 
 class _Frame:
@@ -33,8 +33,9 @@ class _Frame:
 class Recorder:
     """Records one session at a time; ``take`` gives what was heard since the last one."""
 
-    def __init__(self, reason: Reason) -> None:
-        self._reason = reason
+    def __init__(self) -> None:
+        #: Set by who knows the restrictions.
+        self.reason: Reason | None = None
         self._frames = [_Frame()]
 
     def lookup(self, lookup: Lookup) -> None:
@@ -66,7 +67,7 @@ class Recorder:
             finally:
                 self._frames.pop()
                 outcome, reply = (Outcome.FAILS, error) if error else _outcome(query, verdict, before)
-                reason = "not supported: never permits" if check is None else self._reason(item, query)
+                reason = "not supported: never permits" if check is None else await self._why(item, query)
                 step = Step(
                     name,
                     place,
@@ -81,6 +82,16 @@ class Recorder:
             return verdict
 
         return recorded
+
+    async def _why(self, item: Item, query: Query) -> str:
+        """Return the reason; what is looked up for it is nobody's."""
+        if self.reason is None:
+            return ""
+        self._frames.append(_Frame())
+        try:
+            return await self.reason(item, query)
+        finally:
+            self._frames.pop()
 
 
 def _outcome(query: Query, verdict: Verdict, before: tuple[Reply | None, Reply | None]) -> tuple[Outcome, str]:  # fmt: skip  # noqa: E501

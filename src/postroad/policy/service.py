@@ -20,6 +20,7 @@ from postroad.policy.evaluation import run
 from postroad.policy.guard import guarded_relay_list
 from postroad.policy.items import DEFAULTS, classes_of
 from postroad.policy.query import Query
+from postroad.policy.reasons import Reasons
 from postroad.policy.recorder import Recorder
 from postroad.policy.services import Recipients, Services
 from postroad.policy.trail import trails_of
@@ -69,6 +70,8 @@ class ServicePolicy:
             verifier=verifier,
             recorder=recorder,
         )
+        if recorder is not None:
+            recorder.reason = Reasons(services).of
         names = settings[p.RESTRICTION_CLASSES]
         classes = classes_of(names, settings.texts)
         compiler = Compiler(services, classes, None if recorder is None else recorder.wrap)

@@ -15,7 +15,7 @@ from postroad.model.params import MYORIGIN
 from postroad.model.ports import Prober
 from postroad.model.verification import IN_PROGRESS, Deliverability, Verification
 from postroad.policy import asking_params as p
-from postroad.store.verify_cache import Lifetimes, VerifyCache, open_verify_cache
+from postroad.store.verify_cache import Lifetimes, VerifyCache, known, open_verify_cache
 
 _TOO_MANY: Final = Verification(Deliverability.UNKNOWN, "too many address verification requests")
 _DIGITS: Final = "0123456789bcdfghjklmnpqrstvwxyz"  # no words by accident
@@ -29,14 +29,7 @@ class AddressVerifier:
         self._log = log
         self._now = clock.now
         self._cache = cache_of(settings) if cache is None else cache
-        self._lives = Lifetimes(
-            settings[p.VERIFY_POSITIVE_EXPIRE],
-            settings[p.VERIFY_POSITIVE_REFRESH],
-            settings[p.VERIFY_NEGATIVE_EXPIRE],
-            settings[p.VERIFY_NEGATIVE_REFRESH],
-            settings[p.VERIFY_CLEANUP_INTERVAL],
-            settings[p.VERIFY_NEGATIVE_CACHE],
-        )
+        self._lives = lifetimes_of(settings)
         self._sender = ProbeSender(settings)
         self._limit = settings[p.VERIFY_PENDING_LIMIT]
         self._polls = settings[p.VERIFY_POLL_COUNT]
@@ -137,7 +130,49 @@ class ProbeSender:
 
 def cache_of(settings: Settings) -> VerifyCache:
     """Return the cache that address_verify_map names."""
+    path = path_of(settings)
+    return VerifyCache(None) if path is None else open_verify_cache(path)
+
+
+def path_of(settings: Settings) -> Path | None:
+    """Return the file of the cache that address_verify_map names, None for one in memory."""
     name = settings[p.VERIFY_MAP].removeprefix("proxy:")
     path = name.partition(":")[2] if ":" in name else name
     # Postfix's own file may be there already, in a format that is not ours.
-    return open_verify_cache(Path(f"{path}.sqlite")) if path else VerifyCache(None)
+    return Path(f"{path}.sqlite") if path else None
+
+
+def lifetimes_of(settings: Settings) -> Lifetimes:
+    """Return how long what is known counts."""
+    return Lifetimes(
+        settings[p.VERIFY_POSITIVE_EXPIRE],
+        settings[p.VERIFY_POSITIVE_REFRESH],
+        settings[p.VERIFY_NEGATIVE_EXPIRE],
+        settings[p.VERIFY_NEGATIVE_REFRESH],
+        settings[p.VERIFY_CLEANUP_INTERVAL],
+        settings[p.VERIFY_NEGATIVE_CACHE],
+    )
+
+
+class CachedVerifier:
+    """Implements ``model.ports.Verifier`` by what is known already; sends no probe, notes nothing."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._path = path_of(settings)
+        self._lives = lifetimes_of(settings)
+        self._sender = ProbeSender(settings)
+        self._now = clock.now
+
+    def is_probe_sender(self, address: str) -> bool:
+        """See the port."""
+        return self._sender.matches(address, self._now())
+
+    async def verify(self, address: str) -> Verification:
+        """See the port; what is not known is IN_PROGRESS, for a probe would be sent now."""
+        if self._path is None:
+            return IN_PROGRESS
+        try:
+            found = known(self._path, address, self._lives, self._now())
+        except StoreUnavailable as error:
+            raise LookupUnavailable(str(error)) from error
+        return IN_PROGRESS if found is None else found
