@@ -109,6 +109,22 @@ def test_done_recipients_and_attributes_are_named(queue, cat):
     assert "expired" not in text
 
 
+def test_a_content_filter_has_a_record_of_its_own(queue, cat):
+    message = queue.add("bob@dest.test")
+    message.attributes = {"content_filter": "smtp:[127.0.0.1]:10024", "rewrite_context": "local"}
+    with queue.shard() as shard, shard.backlog.db:
+        shard.backlog.db.execute("UPDATE message SET envelope = ?", (pack(message),))
+    lines = cat("-d", "-e", message.id).splitlines()
+    at = next(number for number, line in enumerate(lines) if "create_time" in line)
+    assert lines[at + 1 : at + 3] == [
+        " 76 content_filter: smtp:[127.0.0.1]:10024",
+        " 65 named_attribute: rewrite_context=local",
+    ]
+    with queue.shard() as shard:
+        shard.backlog.requeue(None, now=1.0)
+    assert "content_filter" not in cat("-e", message.id)
+
+
 def test_bytes_that_are_no_text_are_passed_on(queue, capfdbinary):
     message = queue.add("bob@dest.test", text=b"X: \xff\xfe\r\n\r\n\x00\x80\r\n")
     assert run(str(queue.etc), ["-q", "-bh", message.id]) == 0

@@ -166,6 +166,17 @@ def test_what_access_tables_asked_for_is_done(bench):
     assert b.message.recipients[-1].notify == NEVER
 
 
+def test_a_content_filter_gets_all_mail_that_has_no_other(bench):
+    b = bench(content_filter="smtp:[127.0.0.1]:10024")
+    b.send(b"\r\nx\r\n", uid=1000)
+    assert b.message.attributes["content_filter"] == "smtp:[127.0.0.1]:10024"
+    b.send(b"\r\nx\r\n", actions={"FILTER": "other:"})
+    assert b.message.attributes["content_filter"] == "other:"
+    b = bench()
+    b.send(b"\r\nx\r\n")
+    assert "content_filter" not in b.message.attributes
+
+
 def test_a_discarded_message_is_answered_as_if_it_were_queued(bench):
     b = bench()
     assert b.send(b"\r\nx\r\n", actions={"DISCARD": ""}).startswith(QUEUED)

@@ -87,3 +87,12 @@ async def test_check_relay_domains_permits_ours_and_refuses_the_rest(world, say)
     assert await say(here, "x@example.org") == (
         "554 5.7.1 <x@example.org>: Recipient address rejected: Relay access denied"
     )
+
+
+@pytest.mark.parametrize("lists", ["", "reject_unlisted_recipient, reject_unlisted_sender, permit"])
+async def test_behind_a_content_filter_unknown_addresses_may_pass(world, say, session, lists):
+    texts = {"smtpd_recipient_restrictions": lists, "smtpd_reject_unlisted_sender": "yes"}
+    for override, answers in (("", 1), ("no_unknown_recipient_checks", 0), ("no_milters", 1)):
+        here = world(receive_override_options=override, **texts)
+        assert bool(await say(here, "nobody@here.test")) is bool(answers)
+        assert bool(here.recipients.asked) is bool(answers)

@@ -7,7 +7,7 @@ import pytest
 from postroad.base import tasks
 from postroad.model.message import Recipient
 from postroad.model.route import AddressClass, Route
-from postroad.scheduler.places import filter_places, routed_places
+from postroad.scheduler.places import FilterRules, routed_places
 
 
 def people(*addresses):
@@ -27,7 +27,29 @@ def names(places):
     ],
 )
 def test_a_filter_has_one_next_hop_or_that_of_each_domain(place, default, expected):
-    assert names(filter_places(place, default, people("a@x", "b@Y", "c@y"))) == expected
+    rules = FilterRules("", default, allow_minus=False)
+    assert names(rules.places(place, people("a@x", "b@Y", "c@y"))) == expected
+
+
+@pytest.mark.parametrize(
+    ("allowed", "place"), [(False, ("error", "5.1.3 bad address syntax")), (True, ("pipe", "x"))]
+)
+def test_no_filter_gets_an_address_that_looks_like_an_option(allowed, place):
+    rules = FilterRules("", "", allow_minus=allowed)
+    assert names(rules.places("pipe:x", people("a@x", "-oops@x"))) == {
+        ("pipe", "x"): ["a@x", "-oops@x"] if allowed else ["a@x"],
+        place: ["a@x", "-oops@x"] if allowed else ["-oops@x"],
+    }
+
+
+def test_what_was_requeued_has_the_filter_of_local_mail_or_none():
+    attributes = {"content_filter": ""}
+    assert FilterRules("smtp:[new]", "", allow_minus=False).place_of(attributes) == "smtp:[new]"
+    assert attributes == {"content_filter": "smtp:[new]"}
+    assert FilterRules("smtp:[newer]", "", allow_minus=False).place_of(attributes) == "smtp:[new]"
+    attributes = {"content_filter": "", "rewrite_context": "local"}
+    assert FilterRules("", "", allow_minus=False).place_of(attributes) == ""
+    assert attributes == {"rewrite_context": "local"}
 
 
 class Router:

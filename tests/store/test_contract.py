@@ -296,6 +296,35 @@ async def test_requeue_releases_and_makes_due(bench, new, clock):
     assert await bench.store.claim(now=clock.now(), most=9) == []
 
 
+async def test_what_was_requeued_has_its_filter_chosen_anew_by_its_next_attempt_alone(bench, new, clock):
+    message = new()
+    message.attributes["content_filter"] = "smtp:[before]"
+    other = await bench.accept(new())
+    await bench.settle(await bench.accept(message), due=clock.now() + 4000)
+    await bench.store.requeue([message.key, other.key], now=clock.now())
+    await bench.settle(other, due=clock.now() + 4000)  # requeued while it was delivered
+    claimed = await bench.store.claim(now=clock.now(), most=9)
+    assert [each.attributes["content_filter"] for each in claimed] == ["", ""]
+    assert [each.attributes.get("expired") for each in claimed] == [None, None]
+    for each in claimed:
+        each.attributes["content_filter"] = "smtp:[after]"
+        await bench.settle(each, due=clock.now())
+    claimed = await bench.store.claim(now=clock.now(), most=9)
+    assert [each.attributes["content_filter"] for each in claimed] == ["smtp:[after]"] * 2
+
+
+async def test_an_expired_message_that_is_requeued_stays_expired(bench, new, clock):
+    message = await bench.accept(new())
+    await bench.settle(message, due=clock.now() + 4000)
+    await bench.store.requeue([message.key], now=clock.now())
+    assert await bench.store.expire([message.key]) == [message.key]
+    (claimed,) = await bench.store.claim(now=clock.now(), most=9)
+    del claimed.attributes["expired"]
+    await bench.settle(claimed, due=clock.now())
+    (claimed,) = await bench.store.claim(now=clock.now(), most=9)
+    assert claimed.attributes["expired"]
+
+
 async def test_an_expired_message_says_so_when_it_is_claimed(bench, new, clock):
     message = await bench.accept(new())
     assert await bench.store.expire([message.key]) == [message.key]

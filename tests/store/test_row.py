@@ -17,6 +17,12 @@ def test_an_expired_row_says_so(new):
     assert message_of((1, 0.0, "", 0, 1, pack(new()))).attributes["expired"]
 
 
+def test_a_requeued_row_has_an_empty_filter(new):
+    attributes = message_of((1, 0.0, "", 0, 2, pack(new()))).attributes
+    assert attributes["content_filter"] == ""
+    assert "expired" not in attributes
+
+
 def test_a_damaged_row_is_refused():
     with pytest.raises(DamagedEnvelope):
         message_of((1, 0.0, "", 0, 0, b""))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from postroad.admin.submission import submission_policy
 from postroad.app.agents import AgentBuilder
+from postroad.app.contentfilter import intake_settings, pickup_settings
 from postroad.app.core import Core
 from postroad.app.probes import AgentProber, probe_settings
 from postroad.auth.build import authenticator
@@ -23,9 +24,10 @@ from postroad.intake.intake import Intake
 from postroad.listener.listener import Listener
 from postroad.mail.rewrite import Rewriter
 from postroad.model.client import Client
+from postroad.model.explain import Refusal
 from postroad.model.message import Message, Recipient
 from postroad.model.outcome import Outcome
-from postroad.model.params import DEFAULT_PROCESS_LIMIT, RECEIVE_OVERRIDE_OPTIONS, SYSLOG_NAME
+from postroad.model.params import DEFAULT_PROCESS_LIMIT, SYSLOG_NAME
 from postroad.model.ports import Agent, Outcomes
 from postroad.net.counts import AUTH, NEW_TLS, SERVICES, EventCount, ServiceCount
 from postroad.net.hostsfile import HostsFile
@@ -46,6 +48,7 @@ from postroad.scheduler.transport import TransportLanes
 from postroad.smtpd.params import RATE_TIME_UNIT
 from postroad.smtpd.service import SmtpdService
 from postroad.smtpd.settings import TlsLevel, tls_level
+from postroad.store.params import REFUSAL_RECORD_SIZE
 from postroad.tables.context import TableContext
 
 
@@ -253,12 +256,10 @@ class _Builder:
             resolver=self.resolver,
             verifier=AddressVerifier(settings, prober=self.prober, log=log, clock=self.core.clock),
         )
-        # cleanup(8)'s parameters are the server's, whatever a service says; this one is the service's own.
-        override = settings[RECEIVE_OVERRIDE_OPTIONS] != self.settings[RECEIVE_OVERRIDE_OPTIONS]
         return SmtpdService(
             settings,
             policy=policy,
-            intake=self._intake(settings, tables) if override else self.intake,
+            intake=self._intake_of(settings),
             log=log,
             clock=self.core.clock,
             wheel=self.core.wheel,
@@ -277,6 +278,7 @@ class _Builder:
             new_tls=self._events(NEW_TLS),
             auths=self._events(AUTH),
             on_full=self._doors(service.key).shut,
+            note_refusal=self._refusals(),
         )
 
     def _tls(self, service: Service, settings: Settings) -> ServerTls | None:
@@ -287,6 +289,14 @@ class _Builder:
             return self.core.keyring.server(settings)
         except TlsError as error:
             raise ValueError(f"service {service.name}: {error}") from error
+
+    def _refusals(self) -> Callable[[Refusal], None] | None:
+        """Return what keeps why clients are refused; None where nothing of it is kept."""
+        kept, size = self.core.refusals, self.settings[REFUSAL_RECORD_SIZE]
+        if kept is None:
+            return None
+        kept.size = size
+        return kept.note if size else None
 
     def _events(self, kind: int) -> EventCount:
         """Return the count of what has a limit by time; the unit is the server's, not a service's."""
@@ -308,6 +318,11 @@ class _Builder:
             expanded=self._expanded,
         )
 
+    def _intake_of(self, settings: Settings) -> Intake:
+        """Return the intake of a service: the server's, unless its mail is taken in another way."""
+        own = intake_settings(settings, self.settings)
+        return self.intake if own is self.settings else self._intake(own, self.tables)
+
     def _identifier(self, settings: Settings, log: Log) -> Any:
         """Return what finds out a client's name; None where nobody wants to know."""
         if not settings[SMTPD_PEERNAME_LOOKUP]:
@@ -322,7 +337,7 @@ class _Builder:
         return SmtpdService(
             self.settings,
             policy=submission_policy(self.settings, self.tables),
-            intake=self.intake,
+            intake=self._intake_of(pickup_settings(self.config)),
             log=self.log,
             clock=self.core.clock,
             wheel=self.core.wheel,

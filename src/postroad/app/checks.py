@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from postroad.app.certificates import check as certificates
+from postroad.app.contentfilter import check as content_filter
 from postroad.app.sockets import endpoints
 from postroad.auth.check import check as check_auth
 from postroad.base.config import Config, Service
@@ -163,4 +164,5 @@ FURTHER: tuple[Callable[[Config], list[Problem]], ...] = (
     feedback,
     certificates,
     logins,
+    content_filter,
 )

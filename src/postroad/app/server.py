@@ -12,6 +12,7 @@ from typing import Any
 from postroad.admin.queue import perform
 from postroad.app.build import Stages, build
 from postroad.app.certificates import Certificates
+from postroad.app.contentfilter import pickup_settings
 from postroad.app.core import Core
 from postroad.app.keyring import Keyring
 from postroad.app.registry import registry
@@ -23,12 +24,20 @@ from postroad.base.ids import QueueIds, key_of
 from postroad.base.log import Log, sink_for
 from postroad.base.wheel import Wheel
 from postroad.delivery.mailbox.remote import HelperWriter
-from postroad.model.params import MAILLOG_FILE, MYHOSTNAME, QUEUE_DIRECTORY, SYSLOG_FACILITY, SYSLOG_NAME
+from postroad.model.params import (
+    DATA_DIRECTORY,
+    MAILLOG_FILE,
+    MYHOSTNAME,
+    QUEUE_DIRECTORY,
+    SYSLOG_FACILITY,
+    SYSLOG_NAME,
+)
 from postroad.net.counts import SharedCounts
 from postroad.scheduler.scheduler import Scheduler
 from postroad.store.lock import ShardBusy
-from postroad.store.params import QUEUE_JOURNAL_SIZE
+from postroad.store.params import QUEUE_JOURNAL_SIZE, REFUSAL_RECORD_SIZE
 from postroad.store.reader import shards
+from postroad.store.refusals import RefusalFile, file_of
 from postroad.store.sqlite import SqliteStore
 
 FLUSH_DELAY = 0.25  # seconds that a log line waits at most
@@ -87,6 +96,9 @@ class Server:
             workers=self._count,
             keyring=self._keyring,
             helper=self._helper,
+            refusals=RefusalFile(
+                file_of(settings[DATA_DIRECTORY], self._number), settings[REFUSAL_RECORD_SIZE]
+            ),
         )
 
     async def start(self) -> None:
@@ -98,7 +110,7 @@ class Server:
             router=stages.router,
             transports=stages.transports,
             outcomes=stages.outcomes,
-            settings=self._config.settings,
+            settings=pickup_settings(self._config),
             log=self.log,
             clock=core.clock,
         )
@@ -128,6 +140,8 @@ class Server:
 
     def _flush(self) -> None:
         self.log.sink.flush()
+        if self._core.refusals is not None:
+            self._core.refusals.flush()
         if not self._stopping:
             self._flusher = self._core.loop.call_later(FLUSH_DELAY, self._flush)
 
@@ -190,7 +204,7 @@ class Server:
         scheduler = self._core.scheduler
         assert scheduler is not None
         assert old is not None
-        scheduler.configure(stages.router, stages.transports, stages.outcomes, config.settings)
+        scheduler.configure(stages.router, stages.transports, stages.outcomes, pickup_settings(config))
         await old.stop_listening()
         await stages.listen(sockets, self._submit)
         self._former = [each for each in (*self._former, old) if each.sessions]
@@ -221,6 +235,8 @@ class Server:
         self._submit.close()
         if self._flusher is not None:
             self._flusher.cancel()
+        if self._core.refusals is not None:
+            self._core.refusals.close()
         self.log.sink.flush()
 
 

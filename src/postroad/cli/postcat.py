@@ -119,8 +119,10 @@ def envelope_records(message: Message) -> Iterator[Record]:
     stamp = f"{seconds} {int(message.arrival % 1 * 1_000_000)}"
     yield "T", "message_arrival_time", stamp.encode(), date
     yield "A", "create_time", f"create_time={seconds}".encode(), date
+    if content_filter := message.attributes.get("content_filter"):
+        yield _text_record("L", "content_filter", content_filter)
     for name, value in message.attributes.items():
-        if name != "expired":
+        if name not in ("expired", "content_filter"):
             yield _attribute(name, value)
     if message.eight_bit:
         yield _attribute("encoding", "8bit")

@@ -88,6 +88,7 @@ class Intake:
         unwanted = character_set(settings[params.MESSAGE_REJECT_CHARACTERS]) if checked else b""
         self.unwanted = re.compile(b"[" + re.escape(unwanted) + b"]").search if unwanted else None
         self._detected = _detected_classes(settings)
+        self._content_filter = settings[model.CONTENT_FILTER]
 
     def open(self, session: Session) -> Receiver:
         """Begin a message for the session's transaction; it gets a queue id unless it has one."""
@@ -184,6 +185,8 @@ class Intake:
         if transaction.smtputf8 or (self._detected and self._detects(session)):
             # RFC 6531 3.1: only what needs it asks it of the next host
             message.smtputf8 = prepared.wide or not _is_ascii(envelope)
+        if self._content_filter:
+            message.attributes["content_filter"] = self._content_filter
         if transaction.actions:
             _act(message, transaction)
         return message

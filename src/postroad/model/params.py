@@ -328,5 +328,12 @@ RECEIVE_OVERRIDE_OPTIONS = params.declare(
     "receive_override_options",
     LIST,
     "",
-    "What is not done with mail that a service receives: no_address_mappings, no_header_body_checks ...",
+    "What is not done with mail that a service receives: no_unknown_recipient_checks, no_address_mappings, "
+    "no_header_body_checks, no_milters.",
+)
+CONTENT_FILTER = params.declare(
+    "content_filter",
+    STRING,
+    "",
+    "transport:nexthop that mail goes to, before it comes back by a service whose own is empty.",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
+from postroad.model.params import RECEIVE_OVERRIDE_OPTIONS
 from postroad.model.reply import Reply
 from postroad.policy.envelope import Envelope
 from postroad.policy.params import RELAY_DOMAINS_REJECT_CODE
@@ -60,8 +61,15 @@ def check_relay_domains(services: Services) -> Check:
     return lambda query: ask(query) if query.recipient else None
 
 
+def _is_lenient(services: Services) -> bool:
+    """Return whether receive_override_options lets unknown addresses pass, as behind a content filter."""
+    return "no_unknown_recipient_checks" in services.settings[RECEIVE_OVERRIDE_OPTIONS]
+
+
 def reject_unlisted_recipient(services: Services) -> Check:
     """``reject_unlisted_recipient``: no to a recipient in a domain of ours that does not exist."""
+    if _is_lenient(services):
+        return lambda _query: None
     recipients = services.recipients
 
     def check(query: Query) -> Coroutine[Any, Any, Verdict] | None:
@@ -75,6 +83,8 @@ def reject_unlisted_recipient(services: Services) -> Check:
 
 def reject_unlisted_sender(services: Services) -> Check:
     """``reject_unlisted_sender``: no to a sender in a domain of ours that does not exist."""
+    if _is_lenient(services):
+        return lambda _query: None
     recipients = services.recipients
 
     def check(query: Query) -> Coroutine[Any, Any, Verdict] | None:

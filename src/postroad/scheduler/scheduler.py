@@ -26,8 +26,8 @@ from postroad.model.route import Route
 from postroad.scheduler.backlog import Backlog
 from postroad.scheduler.claims import Claims
 from postroad.scheduler.jobs import Jobs
-from postroad.scheduler.params import ACTIVE_LIMIT, DEFAULT_FILTER_NEXTHOP, DEFER_TRANSPORTS
-from postroad.scheduler.places import Places, filter_places, routed_places
+from postroad.scheduler.params import ACTIVE_LIMIT, DEFER_TRANSPORTS
+from postroad.scheduler.places import FilterRules, Places, routed_places
 from postroad.scheduler.recall import Recall
 from postroad.scheduler.refusals import unroutable
 from postroad.scheduler.transport import TransportLanes
@@ -78,7 +78,7 @@ class Scheduler:
         self._limit = settings[ACTIVE_LIMIT]
         suspended = settings[DEFER_TRANSPORTS]
         self._suspended = frozenset(suspended)
-        self._filter_nexthop = settings[DEFAULT_FILTER_NEXTHOP]
+        self._filters = FilterRules.of(settings)
         self._jobs.dead_time = settings[MINIMAL_BACKOFF_TIME]
         self._claims.run_delay = settings[QUEUE_RUN_DELAY]
         self._delimiter = settings[RECIPIENT_DELIMITER]
@@ -151,9 +151,8 @@ class Scheduler:
         attributes = message.attributes
         if "expired" in attributes:
             self._abandon(attempt, recipients)
-        elif "content_filter" in attributes:
-            places = filter_places(attributes["content_filter"], self._filter_nexthop, recipients)
-            self._all_routed(attempt, len(recipients), places, None)
+        elif "content_filter" in attributes and (place := self._filters.place_of(attributes)):
+            self._all_routed(attempt, len(recipients), self._filters.places(place, recipients), None)
         elif len(recipients) == 1:
             address = recipients[0].address
             route = self._router.remembered(address)

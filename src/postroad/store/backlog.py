@@ -85,6 +85,8 @@ class Backlog:
                 self.db.executemany(QUEUE["progress"], progress)
             if retries:
                 self.db.executemany(QUEUE["retry"], retries)
+            if self._again and (again := [key for _due, _env, key in retries if key in self._again]):
+                self.db.execute(QUEUE["again"], {"keys": listed(again)})
             if done:
                 self._remove(done)
             self.db.execute("COMMIT")

@@ -14,11 +14,11 @@ from postroad.model.message import Content, Message, Text
 from postroad.model.ports import Settlement, Spool, Then
 from postroad.store.envelope import pack
 from postroad.store.listing import KINDS
-from postroad.store.row import message_of
+from postroad.store.row import EXPIRED, REQUEUED, message_of
 
 
 class _Row:
-    __slots__ = ("again", "content", "deleted", "due", "envelope", "expired", "held", "owner")
+    __slots__ = ("again", "content", "deleted", "due", "envelope", "held", "marks", "owner")
 
     def __init__(self, message: Message, content: Content) -> None:
         self.content = content
@@ -26,12 +26,12 @@ class _Row:
         self.owner = message.owner
         self.due = message.due
         self.held = message.held
-        self.expired = False
+        self.marks = 0
         self.deleted = False
         self.again: float | None = None
 
     def message(self, key: int) -> Message:
-        return message_of((key, self.due, self.owner, self.held, self.expired, self.envelope))
+        return message_of((key, self.due, self.owner, self.held, self.marks, self.envelope))
 
 
 Rows = dict[int, _Row]
@@ -71,6 +71,8 @@ class MemoryStore:
         else:
             row.envelope, row.owner = pack(message), ""
             row.due = settlement.due if row.again is None else min(row.again, settlement.due)
+            if row.again is None:
+                row.marks &= EXPIRED
             row.again = None
         for notice in settlement.notices:
             assert notice.content is not None
@@ -140,6 +142,7 @@ class MemoryStore:
 
         def requeued(row: _Row) -> bool:
             row.held = False
+            row.marks |= REQUEUED
             if row.owner:
                 row.again = now
             else:
@@ -152,8 +155,8 @@ class MemoryStore:
         """Mark as expired by force."""
 
         def expired(row: _Row) -> bool:
-            changed, row.expired = not row.expired, True
-            return changed
+            before, row.marks = row.marks, row.marks | EXPIRED
+            return row.marks != before
 
         return self._change(keys, expired)
 

@@ -1,4 +1,5 @@
 -- The statements of a shard.  "keys" is a JSON list of queue ids as numbers.
+-- "expired" holds two marks: 1 expired by force, 2 requeued and not tried since.
 
 -- name: accept
 INSERT OR IGNORE INTO message (key, due, owner, held, envelope, in_file) VALUES (?, ?, ?, ?, ?, ?)
@@ -20,7 +21,10 @@ DELETE FROM message WHERE key IN (SELECT value FROM json_each(:keys))
 DELETE FROM body WHERE key IN (SELECT value FROM json_each(:keys))
 
 -- name: retry
-UPDATE message SET due = ?, owner = '', envelope = ? WHERE key = ?
+UPDATE message SET due = ?, owner = '', envelope = ?, expired = expired & 1 WHERE key = ?
+
+-- name: again
+UPDATE message SET expired = expired | 2 WHERE key IN (SELECT value FROM json_each(:keys))
 
 -- name: progress
 UPDATE message SET envelope = ? WHERE key = ? AND owner <> ''
@@ -56,13 +60,13 @@ UPDATE message SET held = 0
 RETURNING key
 
 -- name: requeue
-UPDATE message SET held = 0, due = CASE owner WHEN '' THEN :now ELSE due END
+UPDATE message SET held = 0, expired = expired | 2, due = CASE owner WHEN '' THEN :now ELSE due END
  WHERE deleted = 0 AND (:keys IS NULL OR key IN (SELECT value FROM json_each(:keys)))
 RETURNING key, owner <> ''
 
 -- name: expire
-UPDATE message SET expired = 1
- WHERE expired = 0 AND deleted = 0 AND (:keys IS NULL OR key IN (SELECT value FROM json_each(:keys)))
+UPDATE message SET expired = expired | 1
+ WHERE expired & 1 = 0 AND deleted = 0 AND (:keys IS NULL OR key IN (SELECT value FROM json_each(:keys)))
 RETURNING key
 
 -- name: flush

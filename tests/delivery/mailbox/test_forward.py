@@ -58,3 +58,10 @@ def test_an_alias_hands_its_envelope_on_and_a_list_does_not():
     assert (fresh.envid, fresh.ret, fresh.sender) == ("", "", "o@x")
     assert kept.attributes == message.attributes
     assert kept.attributes is not message.attributes
+
+
+def test_what_is_made_here_has_no_content_filter():
+    message = Message(1, "s@x", [], 0.0)
+    message.attributes = {"log_client_name": "c", "content_filter": "local:"}
+    made = forwarded(message, 2, "s@x", [], Text(b""), 1.0, keep_envelope=True)
+    assert made.attributes == {"log_client_name": "c"}

@@ -61,6 +61,7 @@ def forwarded(message: Message, key: int, sender: str, recipients: list[Recipien
     """
     made = Message(key, sender, recipients, now, content)
     made.attributes = dict(message.attributes)
+    made.attributes.pop("content_filter", None)  # Postfix filters no mail that is made here
     made.eight_bit = message.eight_bit
     made.smtputf8 = message.smtputf8
     if keep_envelope:

@@ -1,0 +1,86 @@
+"""The content filter (FILTER_README): whose mail goes there, and what is wrong with how it is configured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from postroad.base.config import Config, Service
+from postroad.base.errors import Problem, Severity
+from postroad.base.params import Settings
+from postroad.model.params import CONTENT_FILTER, RECEIVE_OVERRIDE_OPTIONS
+
+#: What receive_override_options may say.
+OVERRIDES = ("no_unknown_recipient_checks", "no_address_mappings", "no_header_body_checks", "no_milters")
+#: These transports are there whatever master.cf says.
+_ALWAYS = ("error", "retry", "discard")
+
+
+def intake_settings(settings: Settings, server: Settings) -> Settings:
+    """Return the server's settings, but a service's own content filter and overrides where it has any.
+
+    The rest of what cleanup(8) obeys is the server's, whatever a service says.
+    """
+    place, server_place = settings[CONTENT_FILTER], server[CONTENT_FILTER]
+    overrides, server_overrides = settings[RECEIVE_OVERRIDE_OPTIONS], server[RECEIVE_OVERRIDE_OPTIONS]
+    if place == server_place and overrides == server_overrides:
+        return server
+    return server.with_values({CONTENT_FILTER.name: place, RECEIVE_OVERRIDE_OPTIONS.name: overrides})
+
+
+def pickup_settings(config: Config) -> Settings:
+    """Return the settings for mail of local users: pickup(8)'s, if master.cf has it."""
+    pickup = _pickup(config)
+    return (
+        config.settings if pickup is None else intake_settings(config.settings_for(pickup), config.settings)
+    )
+
+
+def check(config: Config) -> list[Problem]:
+    """Return what is wrong with content_filter and receive_override_options."""
+    found: list[Problem] = []
+    services: list[Service | None] = [None]
+    services += [each for each in config.services if each.command in ("smtpd", "pickup")]
+    for service in services:
+        settings = config.settings if service is None else config.settings_for(service)
+        found += _unknown_transport(config, service, settings)
+        found += _unknown_overrides(config, service, settings)
+    found += _endless(config)
+    return list(dict.fromkeys(found))
+
+
+def _pickup(config: Config) -> Service | None:
+    return next((each for each in config.services if each.command == "pickup"), None)
+
+
+def _unknown_transport(config: Config, service: Service | None, settings: Settings) -> Iterator[Problem]:
+    value = settings[CONTENT_FILTER]
+    name = value.partition(":")[0]
+    if not value or name in _ALWAYS or config.service(name) is not None:
+        return
+    where = config.where(CONTENT_FILTER.name, service)
+    if not name:
+        hint = "write transport:nexthop, such as smtp:[127.0.0.1]:10024"
+        yield Problem(where, f"content_filter: {value} has no transport", hint)
+        return
+    hint = f"give master.cf a line such as '{name} unix - - n - 10 smtp', or use a transport that it has"
+    yield Problem(where, f"content_filter: there is no service {name} in master.cf", hint)
+
+
+def _unknown_overrides(config: Config, service: Service | None, settings: Settings) -> Iterator[Problem]:
+    words: tuple[str, ...] = settings[RECEIVE_OVERRIDE_OPTIONS]
+    for word in words:
+        if word not in OVERRIDES:
+            where = config.where(RECEIVE_OVERRIDE_OPTIONS.name, service)
+            message = f'unknown receive_override_options value "{word}"'
+            yield Problem(where, message, f"it is one of {', '.join(OVERRIDES)}")
+
+
+def _endless(config: Config) -> Iterator[Problem]:
+    """Yield a warning where no service takes mail back from the filter without sending it there again."""
+    if not config.settings[CONTENT_FILTER]:
+        return
+    services = [each for each in config.services if each.type == "inet" and each.command == "smtpd"]
+    if services and all(config.settings_for(each)[CONTENT_FILTER] for each in services):
+        hint = "give master.cf a further smtpd with '-o content_filter=', for mail that comes from the filter"
+        message = "content_filter: no smtpd service takes mail without sending it to the filter again"
+        yield Problem(config.where(CONTENT_FILTER.name), message, hint, Severity.WARNING)
