@@ -17,6 +17,7 @@ from postroad.model.message import Message
 from postroad.net.counts import SharedCounts
 from postroad.scheduler.scheduler import Scheduler
 from postroad.scheduler.transport import TransportLanes
+from postroad.store.refusals import RefusalFile
 from postroad.store.sqlite import SqliteStore
 
 
@@ -37,6 +38,7 @@ class Core:
     scheduler: Scheduler | None = None
     transports: dict[str, TransportLanes] = field(default_factory=dict)
     writers: Writers | None = None
+    refusals: RefusalFile | None = None
     rng: random.Random = field(default_factory=random.SystemRandom)
 
     def accepted(self, message: Message) -> None:

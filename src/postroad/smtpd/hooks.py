@@ -16,6 +16,7 @@ from postroad.model.session import Session
 from postroad.proto.hooks import PENDING, Answer, Notice
 from postroad.smtpd import events
 from postroad.smtpd.login import Login
+from postroad.smtpd.refusal import record_of
 
 if TYPE_CHECKING:
     from postroad.smtpd.connection import Connection
@@ -286,6 +287,10 @@ class SessionHooks:
             events.REFUSED,
             self.queue_id, "reject", where, session.client.named_address, reply.line(), " ".join(tail),
         )  # fmt: skip
+        note = self._service.note_refusal
+        if note is not None:
+            service, concerned = self._service.name, self.candidate if len(tail) > 2 else ""
+            note(record_of(session, reply, now=self._service.now(), service=service, queue_id=self.queue_id, command=where, recipient=concerned))  # fmt: skip  # noqa: E501
 
     def footer(self, reply: Reply) -> Reply:
         """Add smtpd_reject_footer."""

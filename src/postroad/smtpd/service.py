@@ -13,6 +13,7 @@ from postroad.base.tasks import spawn
 from postroad.base.wheel import Wheel
 from postroad.model import params as model
 from postroad.model.client import Client
+from postroad.model.explain import Refusal
 from postroad.model.ports import Authenticator, Intake, Policy
 from postroad.model.reply import Reply
 from postroad.net.tls.server import ServerTls
@@ -49,7 +50,8 @@ class SmtpdService:
     is the most sessions at one time (0: any number), ``taken`` counts those of other processes too;
     further clients wait, and ``on_full`` hears of
     that.  ``tls`` has the certificates, ``authenticator`` knows users; ``new_tls`` and ``auths`` count what
-    has a limit by time.  ValueError for settings that cannot be used.
+    has a limit by time.  ``note_refusal`` keeps why clients were refused.  ValueError for settings that
+    cannot be used.
     """
 
     def __init__(
@@ -75,11 +77,14 @@ class SmtpdService:
         new_tls: Events | None = None,
         auths: Events | None = None,
         on_full: Callable[[bool], None] | None = None,
+        note_refusal: Callable[[Refusal], None] | None = None,
         local: bool = False,
     ) -> None:
         self.name = name
         self.local = local
         self.policy = policy
+        self.note_refusal = note_refusal
+        self.now = clock.now
         self.stages: frozenset[str] = (
             getattr(policy, "stages", _STAGES) if policy is not None else frozenset()
         )

@@ -24,6 +24,14 @@ QUEUE_JOURNAL_SIZE = params.declare(
     own=True,
     live=False,
 )
+REFUSAL_RECORD_SIZE = params.declare(
+    "refusal_record_size",
+    SIZE,
+    "8m",
+    "How much each worker keeps, in $data_directory/refusals-N.jsonl, of why it refused clients, for "
+    "postroad trace; 0 keeps nothing.",
+    own=True,
+)
 AUTHORIZED_MAILQ_USERS = params.declare(
     "authorized_mailq_users", LIST, "static:anyone", "The local users who may list the queue."
 )

@@ -1,0 +1,30 @@
+"""A refusal as it is kept for who asks later why."""
+
+from __future__ import annotations
+
+from postroad.mail.address import to_external
+from postroad.model.explain import Refusal
+from postroad.model.reply import Reply
+from postroad.model.session import Session
+
+
+def record_of(session: Session, reply: Reply, *, now: float, service: str, queue_id: str, command: str, recipient: str) -> Refusal:  # fmt: skip  # noqa: E501
+    """Return the record of a refusal; ``session.why`` is used up."""
+    why, session.why = session.why, None
+    trail, behind = why() if why is not None else (None, None)
+    client, sender = session.client, session.transaction.sender
+    return Refusal(
+        time=now,
+        queue_id=queue_id,
+        service=service,
+        command=command,
+        client_address=client.address,
+        client_name=client.name,
+        helo=session.helo,
+        sender=None if sender is None else to_external(sender),
+        recipient=to_external(recipient) if recipient else "",
+        login=session.sasl_username,
+        reply=reply.line(),
+        trail=trail,
+        behind=behind,
+    )
