@@ -36,6 +36,7 @@ COMMANDS = {
     "demo": Command("demo", "show the whole journey of a message, on this machine alone"),
     "send": Command("send", "compose a message and submit it"),
     "explain": Command("explain", "say what a client would be answered, and why, rule by rule"),
+    "trace": Command("trace", "say what happened to a message, an address or a client, and why"),
     "manual": Command("manual", "print what the parameters of main.cf mean"),
     "user": Command("user", "add, change, lock and list the users that can log in"),
     "tls": Command("tls", "look at other servers' TLS; make keys, certificates, TLSA records"),
