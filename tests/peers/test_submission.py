@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from peers.harness import a_place, message, until
+from peers.harness import Postroad, a_place, message, until
 from peers.submission import SECRET, USER, Submission, a_submission
 
 pytestmark = pytest.mark.peer
@@ -366,3 +366,24 @@ def test_no_secret_is_in_any_file_that_the_server_wrote(
             searched += bool(content)
             assert not [secret for secret in secrets if secret.encode() in content], path
     assert searched > 3
+
+
+def test_who_is_logged_in_stays_so_through_a_reload_and_large_mail_arrives_whole(
+    submission: Submission,
+) -> None:
+    it = submission
+    assert isinstance(it.server, Postroad)
+    content = message("large", "0123456789" * 7 + "\r\n" + f"{'.' * 70}\r\n" * 40_000)
+    before = len(it.hop.received)
+    with smtplib.SMTP("localhost", it.ports["submission"], "client.test", timeout=15) as client:
+        client.starttls(context=it.context())
+        client.login(USER, SECRET)
+        assert it.server.reload().returncode == 0
+        smtplib_direct(it, content)
+        client.sendmail(USER, [TO], content)
+    until(lambda: len(it.hop.accepted) >= before + 2, 20, it.server.log)
+    body = content.partition(b"\r\n\r\n")[2]
+    assert [kept.content.partition(b"\r\n\r\n")[2] == body for kept in it.hop.received[before:]] == [
+        True,
+        True,
+    ]
