@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import re
 import shutil
-import socket
 import ssl
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ import pytest
 from peers.harness import Postroad, a_place, until
 from peers.programs import dovecot_auth
 from peers.submission import SECRET, USER, Submission, a_submission
+from peers.talk import Talk
 
 pytestmark = pytest.mark.peer
 
@@ -35,28 +34,8 @@ def plain(user: str = USER, secret: str = SECRET) -> str:
 
 def talk(port: int, *lines: str, source: str = "", context: ssl.SSLContext | None = None) -> str:
     """Say each line after EHLO in a session of its own; return the last reply."""
-    bound = (source, 0) if source else None
-    with contextlib.ExitStack() as stack:
-        sock: socket.socket = stack.enter_context(
-            socket.create_connection(("127.0.0.1", port), timeout=20, source_address=bound)
-        )
-        if context is not None:
-            sock = stack.enter_context(context.wrap_socket(sock, server_hostname="localhost"))
-        file = stack.enter_context(sock.makefile("rb"))
-        reply = _reply(file)
-        for line in ("EHLO client.test", *lines):
-            sock.sendall(line.encode() + b"\r\n")
-            reply = _reply(file)
-        return reply
-
-
-def _reply(file: socket.SocketIO) -> str:
-    text = ""
-    while line := file.readline():
-        text += line.decode()
-        if line[3:4] != b"-":
-            break
-    return text
+    with Talk(port, source=source, context=context) as session:
+        return session.say("EHLO client.test", *lines)
 
 
 @pytest.fixture(scope="module")

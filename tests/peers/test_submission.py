@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 import smtplib
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 
@@ -13,6 +12,7 @@ import pytest
 
 from peers.harness import Postroad, a_place, message, until
 from peers.submission import SECRET, USER, Submission, a_submission
+from peers.talk import Talk
 
 pytestmark = pytest.mark.peer
 
@@ -201,44 +201,14 @@ def test_a_message_that_a_program_submits_arrives_as_it_was(submission: Submissi
 # --- what is refused
 
 
-class Talk:
-    """A session by hand, with TLS where it is asked for; ``say`` returns the whole reply."""
-
-    def __init__(self, it: Submission, port: str, tls: str = "") -> None:
-        self.socket: socket.socket = socket.create_connection(("localhost", it.ports[port]), timeout=15)
-        self.context = it.context()
-        if tls == "direct":
-            self.encrypt()
-        self.file = self.socket.makefile("rb")
-        self.read()
-        self.say("EHLO client.test")
-        if tls == "starttls":
-            assert self.say("STARTTLS").startswith("220 ")
-            self.encrypt()
-            self.file = self.socket.makefile("rb")
-            self.say("EHLO client.test")
-
-    def encrypt(self) -> None:
-        self.socket = self.context.wrap_socket(self.socket, server_hostname="localhost")
-
-    def read(self) -> str:
-        lines = []
-        while line := self.file.readline():
-            lines.append(line.decode())
-            if line[3:4] != b"-":
-                break
-        return "".join(lines)
-
-    def say(self, *lines: str) -> str:
-        reply = ""
-        for line in lines:
-            self.socket.sendall(line.encode() + b"\r\n")
-            reply = self.read()
-        return reply
-
-    def close(self) -> None:
-        self.file.close()
-        self.socket.close()
+def begun(it: Submission, port: str, tls: str) -> Talk:
+    """Return a session after EHLO; ``tls`` is "", "starttls" or "direct"."""
+    talk = Talk(it.ports[port], context=it.context() if tls == "direct" else None)
+    if tls == "starttls":
+        talk.starttls(it.context())
+    else:
+        talk.say("EHLO client.test")
+    return talk
 
 
 def plain(user: str = USER, secret: str = SECRET) -> str:
@@ -298,9 +268,8 @@ def answers(it: Submission) -> dict[str, str]:
     """Return the last reply of each scene."""
     got = {}
     for name, (port, tls, lines) in SCENES.items():
-        talk = Talk(it, port, tls)
-        got[name] = talk.say(*lines)
-        talk.close()
+        with begun(it, port, tls) as talk:
+            got[name] = talk.say(*lines)
     return got
 
 

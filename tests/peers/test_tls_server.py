@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import socket
 import ssl
 import subprocess
 import xml.etree.ElementTree as ET
@@ -18,6 +17,7 @@ from OpenSSL import SSL
 from peers.certificates import Authority, Pair, self_signed
 from peers.harness import Postroad, a_place, free_port, until
 from peers.programs import Postfix, postfix
+from peers.talk import Talk
 
 pytestmark = pytest.mark.peer
 
@@ -65,10 +65,8 @@ class Side:
         """Leave a mark in the log, behind all that was logged so far: a refused sender's address."""
         self.marks += 1
         sender = f"mark-{self.marks}@client.test"
-        talk = Talk(self, "plain")
-        talk.read()
-        talk.say("EHLO x", f"MAIL FROM:<{sender}>", "RCPT TO:<x@far.test>")
-        talk.close()
+        with Talk(self.ports["plain"]) as talk:
+            talk.say("EHLO x", f"MAIL FROM:<{sender}>", "RCPT TO:<x@far.test>")
         until(lambda: f"from=<{sender}>" in self.server.log(), 10)
         return sender
 
@@ -117,56 +115,15 @@ def both() -> Iterator[dict[str, Side]]:
         yield made
 
 
-class Talk:
-    """A session by hand; with TLS where ``encrypt`` is called."""
-
-    def __init__(self, side: Side, port: str) -> None:
-        self.side = side
-        self.socket: socket.socket = socket.create_connection(("localhost", side.ports[port]), timeout=15)
-        self.file = self.socket.makefile("rb")
-
-    def context(self, certificate: str = "", version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
-        made = ssl.create_default_context(cafile=str(self.side.place / "roots.pem"))
-        if version is not None:
-            made.minimum_version = made.maximum_version = version
-        if certificate:
-            path = self.side.place
-            made.load_cert_chain(path / f"{certificate}.pem", path / f"{certificate}.key")
-        return made
-
-    def encrypt(self, context: ssl.SSLContext) -> None:
-        self.file.close()
-        self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
-        self.file = self.socket.makefile("rb")
-
-    def read(self) -> str:
-        lines = []
-        while line := self.file.readline():
-            lines.append(line.decode())
-            if line[3:4] != b"-":
-                break
-        return "".join(lines)
-
-    def say(self, *lines: str) -> str:
-        reply = ""
-        for line in lines:
-            self.socket.sendall(line.encode() + b"\r\n")
-            reply = self.read()
-        return reply
-
-    def close(self) -> None:
-        self.file.close()
-        self.socket.close()
-
-
 def talk_tls(side: Side, port: str, certificate: str = "", version: ssl.TLSVersion | None = None) -> Talk:
     """Return a session after STARTTLS and the second EHLO."""
-    talk = Talk(side, port)
-    talk.read()
-    talk.say("EHLO client.test")
-    assert talk.say("STARTTLS") == "220 2.0.0 Ready to start TLS\r\n"
-    talk.encrypt(talk.context(certificate, version))
-    talk.say("EHLO client.test")
+    context = ssl.create_default_context(cafile=str(side.place / "roots.pem"))
+    if version is not None:
+        context.minimum_version = context.maximum_version = version
+    if certificate:
+        context.load_cert_chain(side.place / f"{certificate}.pem", side.place / f"{certificate}.key")
+    talk = Talk(side.ports[port])
+    talk.starttls(context)
     return talk
 
 
@@ -201,8 +158,7 @@ def test_a_scanner_finds_nothing_that_postfix_has_not(both: dict[str, Side], por
 
 def test_a_client_cannot_begin_the_handshake_again(both: dict[str, Side]) -> None:
     for side in both.values():
-        talk = Talk(side, "may")
-        talk.read()
+        talk = Talk(side.ports["may"])
         talk.say("EHLO x", "STARTTLS")
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_max_proto_version(SSL.TLS1_2_VERSION)
@@ -225,8 +181,7 @@ def rcpt(side: Side, port: str, certificate: str | None) -> str:
     """Return the answer to a recipient elsewhere; what fails before is the answer, too."""
     try:
         if certificate is None:
-            talk = Talk(side, port)
-            talk.read()
+            talk = Talk(side.ports[port])
             talk.say("EHLO client.test")
         else:
             talk = talk_tls(side, port, certificate)
