@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from postroad.app import openssl_config
 from postroad.app.certificates import check as certificates
 from postroad.app.contentfilter import check as content_filter
 from postroad.app.sockets import endpoints
@@ -163,6 +164,7 @@ FURTHER: tuple[Callable[[Config], list[Problem]], ...] = (
     addresses,
     feedback,
     certificates,
+    openssl_config.check,
     logins,
     content_filter,
 )

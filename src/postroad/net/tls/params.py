@@ -154,3 +154,17 @@ SMTPD_TLS_ALWAYS_ISSUE_SESSION_IDS = params.declare(
     "yes",
     "Whether sessions get an identity even where they cannot be gone on with.",
 )
+TLS_CONFIG_FILE = params.declare(
+    "tls_config_file",
+    STRING,
+    "default",
+    "OpenSSL's configuration file with the baseline of all TLS: default for the system's, none, or /path.",
+    live=False,
+)
+TLS_CONFIG_NAME = params.declare(
+    "tls_config_name",
+    STRING,
+    "",
+    "The application in OpenSSL's configuration file whose section counts; openssl_conf where it is empty.",
+    live=False,
+)
