@@ -75,7 +75,7 @@ class AccessTable:
         try:
             hit = await self.find(keys)
         except TableUnavailable as error:
-            return self.refuse(error, subject)
+            return self.refuse(query, error, subject)
         return None if hit is None else await self.do(query, hit, subject)
 
     async def do(self, query: Query, hit: Hit, subject: Subject) -> Verdict:
@@ -83,9 +83,10 @@ class AccessTable:
         query.hit = hit
         return await self._actions.do(query, hit.value, subject)
 
-    def refuse(self, error: TableUnavailable, subject: Subject) -> Reply:
+    def refuse(self, query: Query, error: TableUnavailable, subject: Subject) -> Reply:
         """Return the refusal for a table that could not be asked, which warn_if_reject makes a warning."""
         self._log.warning("smtpd", str(error))
+        query.hit = Hit(self._spec, "", "", str(error))
         return Reply(451, "4.3.5", f"<{subject.name}>: {subject.kind} rejected: Server configuration error")
 
 

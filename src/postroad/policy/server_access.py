@@ -88,7 +88,7 @@ class _Servers:
                 if hit is not None:
                     return await self._table.do(query, hit, subject)
         except TableUnavailable as error:
-            return self._table.refuse(error, subject)
+            return self._table.refuse(query, error, subject)
         return None
 
     async def _hosts(self, domain: str, name: str) -> Sequence[str]:

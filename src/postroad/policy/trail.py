@@ -33,11 +33,12 @@ class Restrictions(tuple[Check, ...]):  # noqa: SLOT001 - a tuple cannot have sl
 
 
 class Hit(NamedTuple):
-    """What a table said."""
+    """What a table said, or ``error``: why it could not be asked."""
 
     table: str
     key: str
     value: str
+    error: str = ""
 
 
 class _Mark:
@@ -98,8 +99,9 @@ def trail_of(path: _Path, hit: Hit | None, error: str = "") -> Trail | None:
             obeyed = obeyed or (hit is not None and hit.table in item.argument)
     if not found and not error:
         return None
-    table, key, value = hit if hit is not None and obeyed else ("", "", "")
-    return Trail(tuple(found), table, key, value, error)
+    if hit is None or not obeyed:
+        return Trail(tuple(found), error=error)
+    return Trail(tuple(found), hit.table, hit.key, hit.value, error or hit.error)
 
 
 def trails_of(notes: Notes | None, hit: Hit | None, reply: Reply, error: str = "") -> tuple[Trail | None, Trail | None]:  # fmt: skip  # noqa: E501
