@@ -102,6 +102,9 @@ async def test_each_packet_gives_new_time(bench, monkeypatch):
     while link.machine.packets == packets:
         await asyncio.sleep(0.001)
     assert link.deadline > 1.0
+    link.deadline = 1.0
+    link.data_received(b"\0\0\0\x01")  # part of a packet gives none
+    assert link.deadline == 1.0
     link.expired()
     with pytest.raises(MilterError, match="SMFIC_MAIL reply packet header: Connection timed out"):
         await asked

@@ -11,8 +11,8 @@ from postroad.proto.milter import codec
 NO_SYMBOLS: dict[bytes, tuple[str, ...]] = {}
 
 
-def values(*names, session=None, recipient=None, refusal=None, connections=None, **texts):
-    macros = Macros(settings(**texts), None, connections)
+def values(*names, session=None, recipient=None, refusal=None, **texts):
+    macros = Macros(settings(**texts))
     return macros.values(Moment(session or a_session(), recipient, refusal), names)
 
 
@@ -42,7 +42,7 @@ def test_the_names_of_stages():
 def test_a_connection():
     found = values(
         "j", "{daemon_name}", "{daemon_addr}", "{daemon_port}", "v", "_", "{client_addr}", "{client_name}",
-        "{client_port}", "{client_ptr}", "{client_resolve}", "i", "{client_connections}", "nonsense",
+        "{client_port}", "{client_ptr}", "{client_resolve}", "i", "nonsense",
         milter_macro_daemon_name="ORIGINATING", milter_macro_v="Us 1",
     )  # fmt: skip
     assert found == {
@@ -59,7 +59,10 @@ def test_a_connection():
         "{client_resolve}": "OK",
     }
     assert values("v") == {"v": "Postfix 3.9.0"}
-    assert values("{client_connections}", connections=lambda client: 3) == {"{client_connections}": "3"}
+    assert values("{client_connections}") == {"{client_connections}": "0"}
+    session = a_session()
+    session.memory["client_connections"] = 3
+    assert values("{client_connections}", session=session) == {"{client_connections}": "3"}
 
 
 @pytest.mark.parametrize(

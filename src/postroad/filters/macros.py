@@ -11,7 +11,6 @@ from postroad.base.ids import id_of
 from postroad.base.params import Settings
 from postroad.filters import params as p
 from postroad.mail.address import to_external
-from postroad.model.client import Client
 from postroad.model.params import MYHOSTNAME
 from postroad.model.ports import Router
 from postroad.model.reply import Reply
@@ -47,13 +46,13 @@ class Moment:
 class Macros:
     """The macros of one service.
 
-    ``connections`` returns how many sessions a client has, for {client_connections}.  ValueError for
-    defaults that cannot be read.
+    How many sessions a client has is in its session's memory, as client_connections; 0 where nobody counts.
+    ValueError for defaults that cannot be read.
     """
 
-    __slots__ = ("_connections", "_defaults", "_fixed", "_names", "_router")
+    __slots__ = ("_defaults", "_fixed", "_names", "_router")
 
-    def __init__(self, settings: Settings, router: Router | None = None, connections: Callable[[Client], int] | None = None) -> None:  # fmt: skip  # noqa: E501
+    def __init__(self, settings: Settings, router: Router | None = None) -> None:
         self._names = {event: settings[param] for event, param in _PARAMS.items()}
         self._defaults = dict(_default(word) for word in settings[p.MILTER_MACRO_DEFAULTS])
         self._fixed = {
@@ -62,7 +61,6 @@ class Macros:
             "{daemon_name}": settings[p.MILTER_MACRO_DAEMON_NAME],
         }
         self._router = router
-        self._connections = connections
 
     def names(self, event: bytes, symbols: dict[bytes, tuple[str, ...]]) -> tuple[str, ...]:
         """Return the macros of an event; what the milter asked for goes before what is configured."""
@@ -97,8 +95,6 @@ class Macros:
     def _value(self, name: str, moment: Moment) -> str | None:
         if name in self._fixed:
             return self._fixed[name]
-        if name == "{client_connections}" and self._connections is not None:
-            return str(self._connections(moment.session.client))
         reader = _READERS.get(name)
         return None if reader is None else reader(moment)
 
@@ -190,6 +186,7 @@ _READERS: Final[dict[str, Callable[[Moment], str | None]]] = {
     "{client_name}": lambda moment: moment.session.client.name,
     "{client_ptr}": _reverse_name,
     "{client_resolve}": _resolved,
+    "{client_connections}": lambda moment: str(moment.session.memory.get("client_connections", 0)),
     "{daemon_addr}": lambda moment: moment.session.client.server_address or None,
     "{daemon_port}": lambda moment: str(moment.session.client.server_port),
     "{tls_version}": _tls("protocol"),

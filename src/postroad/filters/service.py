@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from postroad.base.errors import TableUnavailable
 from postroad.base.kinds import LIST
@@ -115,13 +114,12 @@ def smtpd_milters(
     wheel: Wheel,
     loop: asyncio.AbstractEventLoop,
     router: Router | None = None,
-    connections: Callable[[Client], int] | None = None,
 ) -> SmtpdMilters | None:
     """Return the milters of an smtpd service, None when it has none.  ValueError: they cannot be used."""
     wanted = settings[p.SMTPD_MILTERS] or settings[p.SMTPD_MILTER_MAPS]
     if not wanted or "no_milters" in settings[RECEIVE_OVERRIDE_OPTIONS]:
         return None
-    macros = Macros(settings, router, connections)
+    macros = Macros(settings, router)
     return SmtpdMilters(settings, _around(settings, macros, log, wheel, loop), tables)
 
 
