@@ -124,6 +124,23 @@ def test_a_change_chooses_by_queue_and_by_site(put, new, tmp_path):
     assert change(tmp_path, control, "delete", [held.id, deferred.id], now=NOW, queues=["hold"]) == [held.id]
 
 
+def test_several_sites_are_one_change(put, new, tmp_path):
+    first, second, _third = (
+        put(new("a@x.test")),
+        put(new("b@y.test", "c@[192.0.2.1]"), 1),
+        put(new("d@z.test")),
+    )
+    request = {"verb": "flush", "ids": "ALL"}
+    assert change_directly(tmp_path, request | {"sites": ["X.test", "[192.0.2.1]"]}, NOW) == [
+        first.id,
+        second.id,
+    ]
+    assert (
+        change_directly(tmp_path, request | {"sites": ["x.test.other", "'; DROP TABLE message; --"]}, NOW)
+        == []
+    )
+
+
 def test_many_ids_go_in_several_requests(tmp_path, monkeypatch):
     requests = []
     monkeypatch.setattr(tools, "ask", lambda path, request: requests.append(request) or {"changed": ["A"]})

@@ -54,7 +54,8 @@ class World:
 
     async def start(self, main="", certificates=None):
         fds = [*self.fds(), os.dup(self.submit.fileno()), os.dup(self.counts)]
-        self.server = Server(*self.with_certificates(self.message(main), fds, certificates))
+        self.told = []
+        self.server = Server(*self.with_certificates(self.message(main), fds, certificates), self.told.append)
         await self.server.start()
 
     async def reload(self, main="", master="", certificates=None):

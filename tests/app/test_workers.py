@@ -42,7 +42,8 @@ class World:
         monkeypatch.setattr(module, "_RESTART_DELAY", 0.05)
         monkeypatch.setattr(module.subprocess, "Popen", self._start)
         self.program()
-        self.worker = Worker(0, self._begin, Log(self.sink))
+        self.wished = []
+        self.worker = Worker(0, self._begin, Log(self.sink), lambda *wish: self.wished.append(wish))
 
     def program(self, begin=READY, stop="ended.set()", prelude=""):
         (self.place / "program.py").write_text(PROGRAM.format(begin=begin, stop=stop, prelude=prelude))
@@ -69,6 +70,13 @@ async def until(holds):
             return
         await asyncio.sleep(0.01)
     raise AssertionError("it did not come")
+
+
+async def test_what_its_clients_want_flushed_is_passed_on(world):
+    world.program(begin=READY + '; channel.send({"re": "flush", "sites": ["a.example", "b.example"]})')
+    world.worker.start()
+    await until(lambda: world.wished)
+    assert world.wished == [(0, ["a.example", "b.example"])]
 
 
 async def test_a_worker_begins_and_says_when_it_serves(world):

@@ -136,6 +136,22 @@ async def test_etrn_is_the_policys_and_then_the_services(stand):
     assert await peer.ask("ETRN other.example") == "459 <other.example>: service unavailable"
     stand.policy.replies["etrn"] = Reply(459, "", "<ours.example>: Etrn command rejected: Access denied")
     assert (await peer.ask("ETRN ours.example")).startswith("459 <ours.example>: Etrn")
+    assert "NOQUEUE: reject: ETRN from" in stand.log[-1]
+    await peer.close()
+
+
+async def test_a_site_that_is_not_eligible_is_in_the_log_in_postfixs_words(stand):
+    async def served(domain):
+        return Reply(459, "", f"<{domain}>: service unavailable")
+
+    stand.make()
+    stand.service.etrn = served
+    peer = await Peer.connect(await stand.serve())
+    await peer.reply()
+    assert await peer.ask("ETRN other.example") == "459 <other.example>: service unavailable"
+    assert "warning: reject: ETRN other.example... from " in stand.log[-1]
+    stand.policy.error = TableUnavailable("hash:/etc/x: no such file")
+    assert await peer.ask("ETRN other.example") == "451 4.3.0 Temporary lookup failure"
     await peer.close()
 
 

@@ -230,7 +230,14 @@ def _understood(request: Mapping[str, Any]) -> tuple[str, list[int] | None, bool
         keys = [key for key in map(_key, ids) if key is not None]
     else:
         raise ValueError('ids: expected "ALL" or a list of queue ids')
-    return verb, keys, bool(request.get("site")) or not set(QUEUES) <= set(queues)
+    return verb, keys, bool(_sites(request)) or not set(QUEUES) <= set(queues)
+
+
+def _sites(request: Mapping[str, Any]) -> set[str]:
+    """Return the domains that a change is about, of ``site`` or ``sites``; none for all."""
+    several = request.get("sites")
+    sites = several if isinstance(several, list) else [request.get("site")]
+    return {str(site).lower() for site in sites if site}
 
 
 def _key(queue_id: str) -> int | None:
@@ -242,12 +249,12 @@ def _key(queue_id: str) -> int | None:
 
 def _chosen(messages: Iterable[Message], request: Mapping[str, Any]) -> list[int]:
     queues = set(request.get("queues", QUEUES))
-    site = str(request.get("site", "")).lower()
+    sites = _sites(request)
     return [
         message.key
         for message in messages
         if queue_of(message) in queues
-        and (not site or any(split(r.address)[1].lower() == site for r in message.open_recipients()))
+        and (not sites or any(split(r.address)[1].lower() in sites for r in message.open_recipients()))
     ]
 
 

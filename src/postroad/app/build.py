@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from postroad.admin.submission import submission_policy
+from postroad.app import flushing
 from postroad.app.agents import AgentBuilder
 from postroad.app.contentfilter import intake_settings, pickup_settings
 from postroad.app.core import Core
@@ -269,6 +270,7 @@ class _Builder:
             name=service.name,
             identify=self._identifier(settings, log),
             has_space=self.intake.has_space,
+            etrn=self._etrn(settings, tables, log),
             limit=self._limit(service),
             taken=self._taken(service),
             tls=self._tls(service, settings),
@@ -280,6 +282,10 @@ class _Builder:
             on_full=self._doors(service.key).shut,
             note_refusal=self._refusals(),
         )
+
+    def _etrn(self, settings: Settings, tables: TableContext, log: Log) -> flushing.Etrn | None:
+        flush = self.core.flush_site
+        return None if flush is None else flushing.Etrn(settings, tables, log, flush)
 
     def _tls(self, service: Service, settings: Settings) -> ServerTls | None:
         """Return the certificates of a service, which follow their files; None where there is no TLS."""
@@ -347,6 +353,7 @@ class _Builder:
             has_space=self.intake.has_space,
             limit=self._share(None),
             on_full=self._doors("").shut,
+            etrn=flushing.nothing,
             local=True,
         )
 

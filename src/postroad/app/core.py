@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from postroad.app.keyring import Keyring
@@ -39,6 +40,7 @@ class Core:
     transports: dict[str, TransportLanes] = field(default_factory=dict)
     writers: Writers | None = None
     refusals: RefusalFile | None = None
+    flush_site: Callable[[str], bool] | None = None  # has mail for a site tried; False: too many wait
     rng: random.Random = field(default_factory=random.SystemRandom)
 
     def accepted(self, message: Message) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from postroad.app.build import Stages, build
 from postroad.app.certificates import Certificates
 from postroad.app.contentfilter import pickup_settings
 from postroad.app.core import Core
+from postroad.app.flushing import Wishes
 from postroad.app.keyring import Keyring
 from postroad.app.registry import registry
 from postroad.base import tasks
@@ -54,9 +56,12 @@ def shard_directory(queue_directory: str, number: int | str) -> Path:
 
 
 class Server:
-    """One worker's server, made from the supervisor's first message."""
+    """One worker's server, made from the supervisor's first message.
 
-    def __init__(self, message: dict[str, Any], fds: list[int]) -> None:
+    ``tell`` says something to the supervisor that has no answer.
+    """
+
+    def __init__(self, message: dict[str, Any], fds: list[int], tell: Callable[[dict[str, Any]], None]) -> None:  # fmt: skip  # noqa: E501
         self._number = int(message["worker"])
         self._count = int(message["workers"])
         self._config = _configuration(message)
@@ -78,6 +83,7 @@ class Server:
         self._former: list[Stages] = []  # of settings before; some of their sessions may go on
         self._flusher: asyncio.TimerHandle | None = None
         self._stopping = False
+        self.wishes = Wishes(lambda sites: tell({"re": "flush", "sites": sites}))
 
     async def _make_core(self) -> Core:
         loop = asyncio.get_running_loop()
@@ -95,6 +101,7 @@ class Server:
             counts=self._counts,
             workers=self._count,
             keyring=self._keyring,
+            flush_site=self.wishes.add,
             helper=self._helper,
             refusals=RefusalFile(
                 file_of(settings[DATA_DIRECTORY], self._number), settings[REFUSAL_RECORD_SIZE]
@@ -180,7 +187,8 @@ class Server:
         scheduler = self._core.scheduler
         if scheduler is not None and verb in _WITHDRAWING:
             scheduler.withdraw(map(key_of, answer.get("changed", ())))
-        elif scheduler is not None and verb in _WAKING:
+        elif scheduler is not None and verb in _WAKING and ("sites" not in request or answer["changed"]):
+            # a stranger's ETRN for a site without mail does not concern the others
             scheduler.flush()
         return answer
 

@@ -23,6 +23,7 @@ from postroad.app import ground, selfsigned
 from postroad.app.certificates import needs_self_signed
 from postroad.app.channel import Message
 from postroad.app.checks import FURTHER
+from postroad.app.flushing import SiteFlusher
 from postroad.app.helpers import MailboxHelper
 from postroad.app.params import CONTROL_SOCKET, SHUTDOWN_TIME, WORKER_PROCESSES
 from postroad.app.registry import registry
@@ -65,6 +66,7 @@ SELF_SIGNED = Event(
 )
 STOPPING = Event("master", "terminating on signal %d", "The server stops.", urgent=True)
 SUBMIT_SOCKET = "public/pickup"
+_LOOK_TIME = 600.0  # seconds that a look through a deep queue may take
 _RELOAD_TIME = 60.0  # seconds until a worker that does not answer is replaced
 _QUEUE_VERBS = ("hold", "release", "requeue", "expire", "flush", "delete", "list")
 #: What users other than root and mail_owner may be allowed to ask.
@@ -93,6 +95,7 @@ class Supervisor:
         self._control_server: ControlServer | None = None
         self._clock = SystemClock()
         self._renewal: Renewal
+        self._flusher: SiteFlusher
         self._watcher: asyncio.Task[None] | None = None
         self._stop_signal = 0
         self._stopped = asyncio.Event()
@@ -127,6 +130,7 @@ class Supervisor:
         self._give_log()
         self._make_certificate(config)
         self._renewal = self._certificates(config)
+        self._flusher = SiteFlusher(self._ask_all, self._say_flushed, self.log, self._clock)
         self._count = settings[WORKER_PROCESSES] or len(os.sched_getaffinity(0))
         self._sockets = open_all(config, self._count, {})
         self._submit = listen_unix(str(Path(queue_directory) / SUBMIT_SOCKET))
@@ -201,7 +205,9 @@ class Supervisor:
             os.chown(path, self._owner.uid, self._owner.gid)
 
     async def _start_workers(self) -> None:
-        self._workers = [Worker(number, self._begin, self.log) for number in range(self._count)]
+        self._workers = [
+            Worker(number, self._begin, self.log, self._flusher.want) for number in range(self._count)
+        ]
         for worker in self._workers:
             worker.start()
         problems = [p for worker in self._workers for p in await worker.ready]
@@ -349,6 +355,13 @@ class Supervisor:
         if verb in _QUEUE_VERBS:
             return merge(await asyncio.gather(*(worker.ask(request) for worker in self._workers)))
         return {"error": f"unknown request: {verb!r}"}
+
+    async def _ask_all(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+        """Put a question to all workers that may take them long."""
+        return await asyncio.gather(*(worker.ask(request, (), _LOOK_TIME) for worker in self._workers))
+
+    def _say_flushed(self, number: int) -> None:
+        self._workers[number].send({"do": "flushed"})
 
     async def _refusal(self, verb: object, uid: int) -> str:
         """Return why another user may not ask this, "" if they may."""

@@ -47,6 +47,9 @@ class WorkerProcess:
                 spawn(self._take_helper(fds[0]))
             case "certificates":
                 spawn(self._take_certificates(fds[0]))
+            case "flushed":
+                if self._server is not None:
+                    self._server.wishes.done()
             case "reopen":
                 if self._server is not None:
                     self._server.reopen_log()
@@ -57,7 +60,7 @@ class WorkerProcess:
         try:
             name, uid, gid = message["owner"]
             Owner(name, uid, gid).drop()
-            server = Server(message, fds)
+            server = Server(message, fds, self._channel.send)
             await server.start()
             self._server = server
             _calm_collector()

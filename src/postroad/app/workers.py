@@ -22,15 +22,30 @@ _RESTART_DELAY = 1.0  # seconds, doubled up to the limit while a worker keeps dy
 _RESTART_LIMIT = 60.0
 
 
-class Worker:
-    """One worker process.  ``begin()`` gives the first message and descriptors for a new process."""
+def _nobody_cares(number: int, sites: list[str]) -> None:
+    """Hear of sites, and do nothing about it."""
+    del number, sites
 
-    def __init__(self, number: int, begin: Callable[[int], tuple[Message, Sequence[int]]], log: Log) -> None:
+
+class Worker:
+    """One worker process.  ``begin()`` gives the first message and descriptors for a new process.
+
+    ``wished`` hears of the sites whose mail its clients want to be tried, and of its number.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        begin: Callable[[int], tuple[Message, Sequence[int]]],
+        log: Log,
+        wished: Callable[[int, list[str]], None] = _nobody_cares,
+    ) -> None:
         self.number = number
         self.pid = 0
         self.ready: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
         self._begin = begin
         self._log = log
+        self._wished = wished
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -118,6 +133,8 @@ class Worker:
             answer = self._answers.get(message["id"])
             if answer is not None and not answer.done():
                 answer.set_result(message["answer"])
+        elif kind == "flush":
+            self._wished(self.number, [str(site) for site in message["sites"]])
 
     def _closed(self) -> None:
         """It has gone: on purpose, or it is replaced after a while."""

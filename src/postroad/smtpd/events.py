@@ -62,6 +62,11 @@ PIPELINING = Event(
 BARE_LF = Event(
     _PROGRAM, "%s: bare <LF> received from %s", "A message has lines that end with a line feed alone."
 )
+ETRN_REFUSED = Event(
+    _PROGRAM,
+    "warning: reject: ETRN %s... from %s",
+    "A client asked for the mail of a site that fast_flush_domains has not.",
+)
 DISCARDING = Event(
     _PROGRAM, "discarding EHLO keywords: %s", "The reply to EHLO leaves out what the operator takes away."
 )

@@ -125,14 +125,23 @@ class SessionHooks:
     def etrn(self, domain: str) -> Answer:
         """ETRN: when the policy has nothing against it, the service's own answer."""
         self.candidate = ""
-        return self._ask(self._etrn(domain))
+        return self._ask_quietly(self._etrn(domain), _LOOKUP_FAILED)
 
     async def _etrn(self, domain: str) -> Reply | None:
-        service = self._service
-        reply = await service.policy.etrn(self._session, domain) if service.policy is not None else None
+        service, reply = self._service, None
+        if service.policy is not None:
+            try:
+                reply = await service.policy.etrn(self._session, domain)
+            except Exception as error:  # noqa: BLE001 - answered 4xx
+                reply = self._failure(error)
+        if reply is not None and not reply.accepts:
+            self.refused(reply)
         if reply is not None or service.etrn is None:
             return reply
-        return await service.etrn(domain)
+        reply = await service.etrn(domain)
+        if reply is not None and not reply.accepts:
+            service.log.emit(events.ETRN_REFUSED, domain[:100], self._session.client.named_address)
+        return reply
 
     def data(self) -> Answer:
         """DATA or the first BDAT.  With several recipients the log names none of them."""
