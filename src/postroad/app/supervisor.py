@@ -25,6 +25,7 @@ from postroad.app.channel import Message
 from postroad.app.checks import FURTHER
 from postroad.app.flushing import SiteFlusher
 from postroad.app.helpers import MailboxHelper
+from postroad.app.openssl_config import OpensslConfig
 from postroad.app.params import CONTROL_SOCKET, SHUTDOWN_TIME, WORKER_PROCESSES
 from postroad.app.registry import registry
 from postroad.app.renewal import Renewal
@@ -208,7 +209,9 @@ class Supervisor:
         self._workers = [
             Worker(number, self._begin, self.log, self._flusher.want) for number in range(self._count)
         ]
+        environment = OpensslConfig(self._config.settings).environment()
         for worker in self._workers:
+            worker.environment = environment
             worker.start()
         problems = [p for worker in self._workers for p in await worker.ready]
         if problems:

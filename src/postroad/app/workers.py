@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from postroad.app.channel import Channel, Message
@@ -53,16 +53,20 @@ class Worker:
         self._delay = _RESTART_DELAY
         self._started = 0.0
         self._stopping = False
+        #: The process's environment, and descriptors that it inherits; None: ours.
+        self.environment: tuple[Mapping[str, str], Sequence[int]] | None = None
 
     def start(self) -> None:
         """Start the process."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         fd = theirs.fileno()
         # A new interpreter, not a fork: the supervisor's loop and sockets stay its own.
+        environment, inherited = self.environment or (None, ())
         self._process = subprocess.Popen(  # noqa: S603 - our own program
             # -P: the working directory is mail_owner's, and root imports nothing from there.
             [sys.executable, "-P", "-m", "postroad.app.worker", str(fd)],
-            pass_fds=[fd],
+            pass_fds=[fd, *inherited],
+            env=environment,
             stdin=subprocess.DEVNULL,
             cwd=os.getcwd(),  # noqa: PTH109
         )
