@@ -400,8 +400,8 @@ async def test_a_header_that_becomes_too_large_refuses_the_message(bench, monkey
 
 
 async def test_what_is_ignored_is_logged(bench):
-    chain = await bench.chain(await bench.stub({"E": [b"+<>\0", b"hA\0b\0", CONTINUE]}))
-    assert (await whole(chain)).envelope == ()
+    chain = await bench.chain(await bench.stub({"E": [b"+<>\0", CONTINUE]}))
+    assert (await whole(chain)).is_plain
     assert bench.lines == [f"cleanup: warning: {ID}: ignoring attempt from Milter to add null recipient"]
 
 

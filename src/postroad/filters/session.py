@@ -9,7 +9,7 @@ from postroad.base.ids import id_of
 from postroad.base.log import Event, Log
 from postroad.filters.edits import edited_header, own_field
 from postroad.filters.macros import Moment
-from postroad.filters.milter import Milter, Said
+from postroad.filters.milter import Filtered, Milter, Said
 from postroad.mail.address import to_external
 from postroad.mail.header import fields
 from postroad.model.filters import Body, EnvelopeEdit, FilterOutcome
@@ -17,11 +17,12 @@ from postroad.model.reply import Reply
 from postroad.model.session import Session
 from postroad.proto import xtext
 from postroad.proto.milter import codec
-from postroad.proto.milter.edits import TooLarge
+from postroad.proto.milter.edits import Edits, TooLarge
 from postroad.proto.milter.machine import UNAVAILABLE
 
 _SESSION = Event("smtpd", "%s: milter-%s: %s from %s: %s;%s", "A milter judged a session or an envelope.")
 _MESSAGE = Event("cleanup", "%s: milter-%s: %s from %s: %s; %s", "A milter judged a message.")
+_END = "END-OF-MESSAGE"
 _HOLD = "milter triggers HOLD action"
 _DISCARD = "milter triggers DISCARD action"
 _TOO_LARGE = Reply(552, "5.3.4", "Message size exceeds fixed limit")
@@ -154,43 +155,36 @@ class MilterSession:
         """
         if "DISCARD" in self._session.transaction.actions:
             return FilterOutcome(discard=True)
-        own = own_field(header)
-        first, pieces = header, None
-        envelope: list[EnvelopeEdit] = []
-        hold = False
-        moment = self._moment()
+        draft = _Draft(header, body)
+        hold, moment = False, self._moment()
         for milter in self._milters:
-            shown = _shown(header, own)
-            said, edits, space = await milter.message(shown, body, moment, "cleanup")
+            found = await milter.message(draft.shown(), draft.body, moment, "cleanup")
             if self._closed:  # the client has left: nobody may take this for an acceptance
                 return FilterOutcome(UNAVAILABLE)
-            if edits and not said.reply:
-                try:
-                    header = edited_header(header, edits.header, own, leading_space=space)
-                except TooLarge:
-                    said = Said(_TOO_LARGE)
-                else:
-                    envelope += edits.envelope
-                    if edits.body is not None:
-                        pieces = tuple(edits.body)
-                        body = functools.partial(iter, pieces)
-                for text in edits.ignored:
-                    self._log.warning("cleanup", f"{self._queue_id}: {text}")
-            if said.reply is not None:
-                self._note("reject", "END-OF-MESSAGE", said.reply, content=True)
+            said = self._edit(draft, found)
+            if said.reply is not None or said.discard:
+                self._note("discard" if said.reply is None else "reject", _END, said.reply, content=True)
                 self.abort()
-                return FilterOutcome(said.reply)
-            if said.discard:
-                self._note("discard", "END-OF-MESSAGE", None, content=True)
-                self.abort()
-                return FilterOutcome(discard=True)
+                return FilterOutcome(said.reply, discard=said.discard)
             # Postfix asks no other milter about a message that one wants held; once released it would
             # lack their signatures.
             if said.hold and not hold and "HOLD" not in self._session.transaction.actions:
-                self._note("hold", "END-OF-MESSAGE", None, content=True)
+                self._note("hold", _END, None, content=True)
             hold = hold or said.hold
-        changed = header if header != first else None
-        return FilterOutcome(None, tuple(envelope), changed, pieces, hold)
+        return draft.outcome(hold=hold)
+
+    def _edit(self, draft: _Draft, found: Filtered) -> Said:
+        """Do what a milter wants of the message; returns what it said, or that it cannot be done."""
+        said, edits, space = found
+        if edits is None or said.reply is not None:
+            return said
+        for text in edits.ignored:
+            self._log.warning("cleanup", f"{self._queue_id}: {text}")
+        try:
+            draft.edit(edits, leading_space=space)
+        except TooLarge:
+            return Said(_TOO_LARGE)
+        return said
 
     # -- the end
 
@@ -239,12 +233,38 @@ async def _told(milter: Milter, *, event: bytes, data: bytes, moment: Moment, pr
     return await milter.tell(event, data, moment, program)
 
 
-def _shown(header: bytes, own: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield the fields that a milter sees: all but our own Received field, as Sendmail does it."""
-    hidden = False
-    for each in fields(header):
-        if not hidden and own and each.raw == own:
-            hidden = True
-            continue
-        name, _, value = each.raw.partition(b":")
-        yield name.rstrip().decode("ascii", "replace"), value.removesuffix(b"\n").removesuffix(b"\r")
+class _Draft:
+    """A message on its way through the milters."""
+
+    __slots__ = ("_envelope", "_first", "_header", "_own", "_pieces", "body")
+
+    def __init__(self, header: bytes, body: Body) -> None:
+        self._first = self._header = header
+        self._own = own_field(header)
+        self._envelope: list[EnvelopeEdit] = []
+        self._pieces: tuple[bytes, ...] | None = None
+        self.body = body
+
+    def shown(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the fields that a milter sees: all but our own Received field, as Sendmail does it."""
+        hidden = False
+        for each in fields(self._header):
+            if not hidden and each.raw == self._own:
+                hidden = True
+                continue
+            name, _, value = each.raw.partition(b":")
+            yield name.rstrip().decode("ascii", "replace"), value.removesuffix(b"\n").removesuffix(b"\r")
+
+    def edit(self, edits: Edits, *, leading_space: bool) -> None:
+        """Do all of a milter's edits, or none.  TooLarge."""
+        if edits.header:
+            self._header = edited_header(self._header, edits.header, self._own, leading_space=leading_space)
+        self._envelope += edits.envelope
+        if edits.body is not None:
+            self._pieces = tuple(edits.body)
+            self.body = functools.partial(iter, self._pieces)
+
+    def outcome(self, *, hold: bool) -> FilterOutcome:
+        """Return what has become of it."""
+        header = self._header if self._header != self._first else None
+        return FilterOutcome(None, tuple(self._envelope), header, self._pieces, hold)
