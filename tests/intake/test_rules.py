@@ -160,10 +160,10 @@ def test_a_table_for_headers_only_matters_where_headers_are_rewritten(bench):
 
 
 async def test_maps_says_whether_a_role_has_anything_to_do(bench):
-    rules = bench().intake._envelopes.rules
+    rules = bench().intake.envelopes.rules
     assert not rules.configured
     assert not any(rules.maps(role) for role in Role)
-    rules = bench(sender_canonical_maps="inline:{a=b}").intake._envelopes.rules
+    rules = bench(sender_canonical_maps="inline:{a=b}").intake.envelopes.rules
     assert rules.configured
     assert [rules.maps(role) for role in Role] == [True, False, True, False]
     assert await rules.apply("a@mx.example.test", Role.ENVELOPE_SENDER, "Q") == "b@mx.example.test"

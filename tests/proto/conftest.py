@@ -44,6 +44,9 @@ class FakeHooks:
     def recipient(self, address):
         return self._say("recipient", address)
 
+    def unknown(self, command):
+        return self._say("unknown", command)
+
     def open(self):
         self.opened += 1
 

@@ -71,7 +71,7 @@ class Accepting:
         return None
 
     connect = helo = mail = open = data = verify = etrn = starttls = auth = refused = notice = accept
-    is_noop = accept
+    is_noop = unknown = accept
 
     def is_forbidden(self, word):
         return word in ("CONNECT", "GET", "POST")

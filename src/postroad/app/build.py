@@ -21,6 +21,7 @@ from postroad.base.config import Config, Service
 from postroad.base.errors import ConfigurationError, Problem
 from postroad.base.log import Log
 from postroad.base.params import Settings
+from postroad.filters.service import other_milters, smtpd_milters
 from postroad.intake.intake import Intake
 from postroad.listener.listener import Listener
 from postroad.mail.rewrite import Rewriter
@@ -154,6 +155,7 @@ class _Builder:
         self.intake = self._intake(settings, self.tables)
         self.doors: dict[str, Doors] = {}
         self.prober: AgentProber
+        self.other_filters = other_milters(settings, log=self.log, wheel=core.wheel, loop=core.loop)
         self.notices = Notices(
             settings,
             content=core.store.content,
@@ -161,6 +163,7 @@ class _Builder:
             expand=self.intake.expand,
             log=self.log,
             clock=core.clock,
+            filters=self.other_filters,
         )
 
     def stages(self) -> Stages:
@@ -277,6 +280,9 @@ class _Builder:
             authenticator=authenticator(
                 settings, tables, log, self.core.clock, self.core.loop, workers=self.core.workers
             ),
+            filters=smtpd_milters(
+                settings, tables=tables, log=log, wheel=self.core.wheel, loop=self.core.loop, router=router
+            ),
             new_tls=self._events(NEW_TLS),
             auths=self._events(AUTH),
             on_full=self._doors(service.key).shut,
@@ -354,6 +360,7 @@ class _Builder:
             limit=self._share(None),
             on_full=self._doors("").shut,
             etrn=flushing.nothing,
+            local_filters=self.other_filters,
             local=True,
         )
 

@@ -15,6 +15,7 @@ from postroad.base.errors import Problem, Severity
 from postroad.base.params import Family, Settings
 from postroad.delivery.mailbox.check import check_alias, check_local, check_virtual
 from postroad.delivery.smtp.check import check_client
+from postroad.filters.check import check as check_filters
 from postroad.model.params import ALIAS_MAPS, LOCAL_TRANSPORT, MYDESTINATION
 from postroad.net.interfaces import own_addresses
 from postroad.policy.check import check as check_policy
@@ -40,7 +41,7 @@ def restrictions(config: Config) -> list[Problem]:
 
 
 def logins(config: Config) -> list[Problem]:
-    """Return what is wrong with TLS and AUTH of each smtpd service."""
+    """Return what is wrong with TLS, AUTH and milters of each smtpd service."""
     found: list[Problem] = []
     for service in config.services:
         if service.command == "smtpd" and service.type == "inet":
@@ -48,6 +49,7 @@ def logins(config: Config) -> list[Problem]:
             where = partial(_where, config, service)
             found += check_service(settings, where, service.name)
             found += check_auth(settings, where, TableContext(config.directory, settings.texts))
+            found += check_filters(settings, where)
     return list(dict.fromkeys(found))
 
 

@@ -80,7 +80,7 @@ class Intake:
         self._clients = LocalClients(settings, tables, own)
         rules = AddressRules(settings, tables, rewriter, log, own)
         self._mapped = rules.configured
-        self._envelopes = EnvelopeRules(settings, rewriter, rules)
+        self.envelopes = EnvelopeRules(settings, rewriter, rules)
         self._headers = HeaderRules(settings, rewriter, rules, log)
         self._remote = False if settings[model.REMOTE_HEADER_REWRITE_DOMAIN] else None
         checked = "no_header_body_checks" not in settings[model.RECEIVE_OVERRIDE_OPTIONS]
@@ -111,9 +111,9 @@ class Intake:
         TableUnavailable: a table could not be asked, or an alias has no end.  Nothing is lost: try later.
         """
         if not self._mapped:
-            return self._envelopes.plain(sender, recipients).recipients
+            return self.envelopes.plain(sender, recipients).recipients
         try:
-            envelope = await self._envelopes.mapped(sender, recipients, "internal", copies=False)
+            envelope = await self.envelopes.mapped(sender, recipients, "internal", copies=False)
         except RefusedError as error:
             raise TableUnavailable(error.reply.line()) from error
         return envelope.recipients
@@ -128,7 +128,7 @@ class Intake:
         transaction = session.transaction
         queue_id = id_of(transaction.queue_key)
         date = self._origins.date(arrival)
-        sender = self._envelopes.sender(transaction.sender or "")
+        sender = self.envelopes.sender(transaction.sender or "")
         start, used, strict = _header_of(content)
         context = True if local else self._remote
         if self._headers.completes(context):
@@ -138,7 +138,7 @@ class Intake:
                 return None
         else:
             header = self._headers.plain(start, queue_id, strict=strict)
-        envelope = Envelope(sender, self._envelopes.recipients(self._recipients(session)))
+        envelope = Envelope(sender, self.envelopes.recipients(self._recipients(session)))
         received = self._origins.received(session, queue_id, date)
         return _prepared(
             session, envelope, content, (received + header, used), wide=not header.isascii(), local=local
@@ -155,9 +155,9 @@ class Intake:
             raise RefusedError(WRITE_ERROR) from error
         sender, recipients = transaction.sender or "", self._recipients(session)
         if self._mapped:
-            envelope = await self._envelopes.mapped(sender, recipients, queue_id)
+            envelope = await self.envelopes.mapped(sender, recipients, queue_id)
         else:
-            envelope = self._envelopes.plain(sender, recipients)
+            envelope = self.envelopes.plain(sender, recipients)
         header, used, strict = _header_of(content)
         context = True if local else self._remote
         date = self._origins.date(arrival)

@@ -9,10 +9,11 @@ from postroad.base import tasks
 from postroad.base.errors import StoreUnavailable
 from postroad.base.ids import id_of
 from postroad.intake.headers import BLOCK_LIMIT
+from postroad.intake.judged import Judged, judge_message
 from postroad.intake.refusal import BAD_CHARACTER, HEADER_TOO_BIG, WRITE_ERROR, RefusedError
 from postroad.mail.header import block_end, is_complete
 from postroad.model.message import Content, Message, Text
-from postroad.model.ports import Spool
+from postroad.model.ports import Judge, Spool
 from postroad.model.reply import Reply
 from postroad.model.session import Session
 
@@ -27,7 +28,7 @@ class Receiver:
     one is prepared as soon as that is known, and what comes then goes straight to the spool.
     """
 
-    __slots__ = ("_arrival", "_intake", "_pieces", "_prepared", "_refusal", "_session", "_size", "_spool", "_tail", "_then", "_waiting", "_wide", "_written")  # fmt: skip  # noqa: E501
+    __slots__ = ("_arrival", "_intake", "_judge", "_pieces", "_prepared", "_refusal", "_session", "_size", "_spool", "_tail", "_then", "_waiting", "_wide", "_written")  # fmt: skip  # noqa: E501
 
     def __init__(self, intake: Intake, session: Session, arrival: float) -> None:
         self._intake = intake
@@ -43,6 +44,7 @@ class Receiver:
         self._prepared: Prepared | None = None
         self._refusal: Reply | None = None
         self._then: Callable[[Reply], None] | None = None
+        self._judge: Judge | None = None
 
     def feed(self, data: bytes) -> None:
         """Take a piece of content.  Never raises; what goes wrong is said by ``commit``."""
@@ -56,9 +58,13 @@ class Receiver:
         if self._size > self._intake.inline_limit and not self._waiting:
             self._begin_spool()
 
-    def commit(self, then: Callable[[Reply], None]) -> None:
-        """Queue the message.  ``then`` gets 250 once it is synced, or why it was not queued."""
+    def commit(self, then: Callable[[Reply], None], judge: Judge | None = None) -> None:
+        """Queue the message.  ``then`` gets 250 once it is synced, or why it was not queued.
+
+        ``judge`` shows it to the mail filters first.
+        """
         self._then = then
+        self._judge = judge
         if not self._waiting:
             self._finish()
 
@@ -184,12 +190,31 @@ class Receiver:
         except Exception as error:  # noqa: BLE001 - answered at the final dot
             self._fail(error)
             return
-        self._spool = None
         self._store(prepared, content)
 
     # --- the end
 
     def _store(self, prepared: Prepared, content: Content) -> None:
+        """Store the message, or show it to the filters before."""
+        judge, self._judge = self._judge, None
+        if judge is None:
+            self._accept(prepared, content)
+            return
+
+        def done(judged: Judged | None, error: BaseException | None) -> None:
+            if judged is None:
+                self._fail(error)
+                return
+            self._spool, self._wide = judged.spool, judged.wide
+            try:
+                self._accept(prepared, judged.content)
+            except Exception as caught:  # noqa: BLE001 - as above
+                self._fail(caught)
+
+        found = Judged(content, self._spool, wide=self._wide)
+        tasks.start(judge_message(self._intake, self._session, prepared, found, judge), done)
+
+    def _accept(self, prepared: Prepared, content: Content) -> None:
         message = self._intake.message(self._session, prepared, content, self._arrival)
         message.eight_bit = message.eight_bit or self._wide
         if "DISCARD" in self._session.transaction.actions:
@@ -197,6 +222,7 @@ class Receiver:
             self._answer(_queued(message))
             return
         self._written = True
+        self._spool = None
         self._pieces.clear()
 
         def stored(error: BaseException | None) -> None:

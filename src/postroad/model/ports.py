@@ -7,7 +7,7 @@ what they may await.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Protocol
 
 from postroad.model.filters import Body, FilterOutcome
@@ -20,6 +20,8 @@ from postroad.model.session import Session
 from postroad.model.verification import Verification
 
 Then = Callable[[BaseException | None], None]
+#: ``FilterSession.message``.
+Judge = Callable[[bytes, Body], Coroutine[Any, Any, FilterOutcome]]
 
 
 class Table(Protocol):
@@ -79,8 +81,11 @@ class Receiver(Protocol):
         """Take a piece.  Never raises; an error is kept for ``commit``."""
         ...
 
-    def commit(self, then: Callable[[Reply], None]) -> None:
-        """Queue the message.  ``then`` gets the reply to the final dot; 250 means synced."""
+    def commit(self, then: Callable[[Reply], None], judge: Judge | None = None) -> None:
+        """Queue the message.  ``then`` gets the reply to the final dot; 250 means synced.
+
+        ``judge`` shows it to the mail filters before it is queued.
+        """
         ...
 
     def abort(self) -> None:

@@ -13,8 +13,11 @@ from postroad.base.clock import Clock
 from postroad.base.ids import id_of
 from postroad.base.log import Event, Log
 from postroad.base.params import Settings
+from postroad.filters.edits import body_of, edited_content
 from postroad.mail.dates import rfc5322
 from postroad.mail.dsn import Entry, Kind, Notice, compose
+from postroad.mail.header import block_end
+from postroad.model.client import Client
 from postroad.model.message import DELAY, FAILURE, SUCCESS, Content, Message, Recipient, Text
 from postroad.model.outcome import Outcome
 from postroad.model.params import (
@@ -28,6 +31,8 @@ from postroad.model.params import (
     NOTIFY_CLASSES,
     SMTPUTF8_ENABLE,
 )
+from postroad.model.ports import LocalFilters
+from postroad.model.session import Session, Transaction
 from postroad.outcome.params import (
     BOUNCE_NOTICE_RECIPIENT,
     BOUNCE_SIZE_LIMIT,
@@ -61,7 +66,9 @@ class Notices:
         expand: Expand,
         log: Log,
         clock: Clock,
+        filters: LocalFilters | None = None,
     ) -> None:
+        self._filters = filters if filters is not None and filters.notices else None
         self._content = content
         self._new_key = new_key
         self._expand = expand
@@ -151,12 +158,28 @@ class Notices:
         received = f"Received: by {self._host} ({self._mail_name})\r\n\tid {id_of(key)}; {rfc5322(now)}\r\n"
         made = Message(key, sender, recipients, now, Text(received.encode() + text))
         made.eight_bit = not text.isascii()
+        if self._filters is not None:
+            await self._filter(made, self._filters)
         made.smtputf8 = message.smtputf8 or not to.isascii()
         notices.append(made)
         self._log.emit(MESSAGE_ID, made.id, message_id)
         self._log.emit(
             NOTICE, message.id, f"{'postmaster' if postmaster else 'sender'} {_NAMES[kind]}", made.id
         )
+
+    async def _filter(self, notice: Message, filters: LocalFilters) -> None:
+        """Let filters sign a notice.  It is queued whatever they say: who else would tell the sender?"""
+        content = notice.content
+        assert content is not None
+        data = content.data or b""
+        header = data[: block_end(data)]
+        transaction = Transaction(notice.sender, notice.recipients, queue_key=notice.key)
+        session = Session(Client("127.0.0.1", name="localhost", local_uid=0), transaction=transaction)
+        outcome = await filters.message(session, header, body_of(content, header))
+        if outcome.reply is None and not outcome.discard:
+            notice.content = Text(b"".join(edited_content((data,), header, outcome)))
+            notice.size = notice.content.size
+            notice.held = outcome.hold
 
     @staticmethod
     def _entry(kind: Kind, recipient: Recipient, outcome: Outcome) -> Entry:

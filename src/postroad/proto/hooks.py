@@ -78,6 +78,10 @@ class Hooks(Protocol):
         """The transaction is over without a message; called when ``open`` was."""
         ...
 
+    def unknown(self, command: str) -> Answer:
+        """Take a command that is none; a Reply takes the place of the usual refusal."""
+        ...
+
     def verify(self, address: str) -> Answer:
         """VRFY."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from postroad.model.reply import Reply
@@ -79,11 +80,15 @@ def _dispatch(server: ServerSession, text: str, found: list[words.Word]) -> None
         server.tell(Reply(503, "5.7.0", f"Error: access denied for {client}"))
         server.errors += 1
     elif handler is None:
-        server.refuse(Reply(500, "5.5.2", "Error: command not recognized"))
+        server.ask(server.hooks.unknown(text), partial(_unknown, server))
     else:
         server.where = verb.name
         if server.in_step(verb):
             handler[1](server, found)
+
+
+def _unknown(server: ServerSession, reply: Reply | None) -> None:
+    server.refuse(reply or Reply(500, "5.5.2", "Error: command not recognized"))
 
 
 def _known_to_no_one(server: ServerSession, text: str, word: str) -> bool:

@@ -134,6 +134,8 @@ class Connection(asyncio.Protocol):
         self._finish(_LOST)
         if not self.machine.closed:
             self.machine.close()
+        if self._hooks.filters is not None:
+            self._hooks.filters.close()
         self._transport = None
         self._service.wheel.leave(self)
         self._service.leave(self, self._entered)
@@ -183,6 +185,8 @@ class Connection(asyncio.Protocol):
             if refusal is not None:
                 return refusal
         machine.discards = await service.discards_of(client)
+        if service.filters is not None:
+            self._hooks.filters = await service.filters.session(self.session)
         if service.options.auth:
             machine.auth_hidden = await service.auth_hidden_from(client)
         if await service.bare_newline_allowed(client):
@@ -194,6 +198,8 @@ class Connection(asyncio.Protocol):
         service, client = self._service, self.session.client
         self._entered = client.address
         number = service.counts.enter(client.address)
+        if service.filters is not None:
+            self.session.memory["client_connections"] = number
         if number <= service.connection_limit:
             return None
         service.log.emit(events.TOO_MANY_SESSIONS, number, client.named_address, service.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from postroad.base.errors import LookupUnavailable, StoreUnavailable, TableUnava
 from postroad.base.ids import id_of
 from postroad.base.tasks import start
 from postroad.mail.address import to_external
-from postroad.model.ports import Policy, Receiver
+from postroad.model.ports import FilterSession, Policy, Receiver
 from postroad.model.reply import Reply
 from postroad.model.session import Session
 from postroad.proto.hooks import PENDING, Answer, Notice
@@ -33,7 +33,7 @@ _ABSENT = (TableUnavailable, LookupUnavailable, StoreUnavailable)
 class SessionHooks:
     """The hooks of one session; implements ``proto.hooks.Hooks``."""
 
-    __slots__ = ("_answer", "_connection", "_late", "_login", "_receiver", "_service", "_session", "candidate", "reason")  # fmt: skip  # noqa: E501
+    __slots__ = ("_answer", "_connection", "_late", "_login", "_receiver", "_said", "_service", "_session", "candidate", "filters", "reason")  # fmt: skip  # noqa: E501
 
     def __init__(self, service: SmtpdService, session: Session, connection: Connection) -> None:
         self._service = service
@@ -41,6 +41,8 @@ class SessionHooks:
         self._connection = connection
         self._receiver: Receiver | None = None
         self._login = Login(service, session)
+        self.filters: FilterSession | None = None
+        self._said: Reply | None = None  # a refusal of the filters, which log their own
         self._late = False  # the machine waits for an answer
         self._answer: Answer = None
         self.candidate = ""  # the recipient that is being looked at
@@ -66,8 +68,19 @@ class SessionHooks:
         if error is not None:
             reply = self._failure(error)
         if reply is not None and not reply.accepts:
-            self.refused(reply)
+            self.refused(reply, logged=reply is self._said)
         self._deliver(reply)
+
+    async def _filtered(self, stage: str, filters: Callable[[], Coroutine[Any, Any, Reply | None]]) -> Reply | None:  # fmt: skip  # noqa: E501
+        """Put a question to the policy and, if it has nothing against it, to the filters."""
+        service, reply = self._service, None
+        if service.policy is not None and stage in service.stages:
+            reply = await getattr(service.policy, stage)(self._session)
+        if reply is None and stage == "mail" and not service.has_space(self._session.transaction.size):
+            return _NO_SPACE
+        if reply is None:
+            reply = self._said = await filters()
+        return reply
 
     def _failure(self, error: BaseException) -> Reply:
         """What could not be decided is not accepted, and not refused for good either."""
@@ -80,6 +93,8 @@ class SessionHooks:
     def connect(self) -> Answer:
         """See ``proto.hooks``; so for all that follow."""
         policy = self._service.policy
+        if self.filters is not None:
+            return self._ask(self._filtered("connect", self.filters.connect))
         if policy is None or "connect" not in self._service.stages:
             return None
         return self._ask(policy.connect(self._session))
@@ -87,6 +102,8 @@ class SessionHooks:
     def helo(self) -> Answer:
         """HELO or EHLO."""
         policy = self._service.policy
+        if self.filters is not None:
+            return self._ask(self._filtered("helo", self.filters.helo))
         if policy is None or "helo" not in self._service.stages:
             return None
         return self._ask(policy.helo(self._session))
@@ -95,6 +112,8 @@ class SessionHooks:
         """MAIL; when it is accepted there must be room for the message."""
         self.candidate = ""
         service = self._service
+        if self.filters is not None:
+            return self._ask(self._filtered("mail", self.filters.mail))
         if service.policy is not None and "mail" in service.stages:
             return self._ask(self._mail(service.policy))
         if service.has_space(self._session.transaction.size):
@@ -112,9 +131,21 @@ class SessionHooks:
         """RCPT."""
         self.candidate = address
         policy = self._service.policy
+        if self.filters is not None:
+            return self._ask(self._recipient(address, self.filters))
         if policy is None or "recipient" not in self._service.stages:
             return None
         return self._ask(policy.recipient(self._session, address))
+
+    async def _recipient(self, address: str, filters: FilterSession) -> Reply | None:
+        service = self._service
+        if service.policy is not None and "recipient" in service.stages:
+            reply = await service.policy.recipient(self._session, address)
+            if reply is not None and not reply.accepts:
+                await filters.recipient(address, reply)
+                return reply
+        self._said = await filters.recipient(address)
+        return self._said
 
     def verify(self, address: str) -> Answer:
         """VRFY."""
@@ -148,9 +179,17 @@ class SessionHooks:
         recipients = self._session.transaction.recipients
         self.candidate = recipients[0].address if len(recipients) == 1 else ""
         policy = self._service.policy
+        if self.filters is not None:
+            return self._ask(self._filtered("data", self.filters.data))
         if policy is None or "data" not in self._service.stages:
             return None
         return self._ask(policy.data(self._session))
+
+    def unknown(self, command: str) -> Answer:
+        """Take a command that nobody knows."""
+        if self.filters is None:
+            return None
+        return self._ask(self._filtered("", partial(self.filters.unknown, command)))
 
     # -- TLS and AUTH
 
@@ -253,6 +292,10 @@ class SessionHooks:
         receiver, self._receiver = self._receiver, None
         if receiver is None:
             self._deliver(_FAILED)
+        elif self.filters is not None:
+            receiver.commit(self._deliver, self.filters.message)
+        elif self._service.local_filters is not None:
+            receiver.commit(self._deliver, partial(self._service.local_filters.message, self._session))
         else:
             receiver.commit(self._deliver)
 
@@ -261,6 +304,8 @@ class SessionHooks:
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
             receiver.abort()
+        if self.filters is not None:
+            self.filters.abort()
 
     # -- words
 
@@ -280,8 +325,8 @@ class SessionHooks:
         key = self._session.transaction.queue_key
         return id_of(key) if key else "NOQUEUE"
 
-    def refused(self, reply: Reply) -> None:
-        """Log a refusal."""
+    def refused(self, reply: Reply, *, logged: bool = False) -> None:
+        """Log a refusal, unless that was done, and keep it for who asks later why."""
         session = self._session
         tail = [""]
         if session.transaction.sender is not None:
@@ -292,10 +337,10 @@ class SessionHooks:
         tail.append(f"proto={session.protocol}")
         if session.helo:
             tail.append(f"helo=<{session.helo}>")
-        self._service.log.emit(
-            events.REFUSED,
-            self.queue_id, "reject", where, session.client.named_address, reply.line(), " ".join(tail),
-        )  # fmt: skip
+        if not logged:
+            client = session.client.named_address
+            words = reply.line(), " ".join(tail)
+            self._service.log.emit(events.REFUSED, self.queue_id, "reject", where, client, *words)
         note = self._service.note_refusal
         if note is not None:
             service, concerned = self._service.name, self.candidate if len(tail) > 2 else ""

@@ -14,7 +14,7 @@ from postroad.base.wheel import Wheel
 from postroad.model import params as model
 from postroad.model.client import Client
 from postroad.model.explain import Refusal
-from postroad.model.ports import Authenticator, Intake, Policy
+from postroad.model.ports import Authenticator, Filters, Intake, LocalFilters, Policy
 from postroad.model.reply import Reply
 from postroad.net.tls.server import ServerTls
 from postroad.proto.ehlo import discards
@@ -74,6 +74,8 @@ class SmtpdService:
         taken: Taken | None = None,
         tls: ServerTls | None = None,
         authenticator: Authenticator | None = None,
+        filters: Filters | None = None,
+        local_filters: LocalFilters | None = None,
         new_tls: Events | None = None,
         auths: Events | None = None,
         on_full: Callable[[bool], None] | None = None,
@@ -99,6 +101,8 @@ class SmtpdService:
         self.options = options_of(settings, local=local, auth=authenticator is not None)
         self.tls = tls
         self.authenticator = authenticator
+        self.filters = filters
+        self.local_filters = local_filters
         self.security = security_of(settings)
         self.new_tls: Events = new_tls if new_tls is not None else LocalEvents()
         self.auths: Events = auths if auths is not None else LocalEvents()
