@@ -2,6 +2,7 @@ import pytest
 
 from postroad.base.errors import TableUnavailable
 from postroad.intake.clients import LocalClients
+from postroad.model.forwarded import Forwarded
 from postroad.model.tls import PeerCertificate, TlsFacts
 
 
@@ -75,3 +76,13 @@ async def test_certificates_that_cannot_be_looked_up_are_no_answer(bench):
 def test_a_word_that_is_none_is_refused(bench):
     with pytest.raises(ValueError, match='bad local_header_rewrite_clients value: "permit_all"'):
         bench(local_header_rewrite_clients="permit_all")
+
+
+@pytest.mark.parametrize(("source", "expected"), [("LOCAL", True), ("REMOTE", False), ("", True)])
+async def test_where_a_message_comes_from_decides_if_it_is_said(bench, source, expected):
+    b = bench(local_header_rewrite_clients="permit_inet_interfaces")
+    clients = LocalClients(b.settings, b.tables, b.own)
+    session = b.session(address="192.0.2.1" if source == "LOCAL" else "127.0.0.1")
+    session.transaction.forwarded = Forwarded(source=source)
+    assert clients.now(session) is expected
+    assert await clients.find(session) is expected

@@ -1,6 +1,9 @@
 import pytest
 
 from postroad.intake.origin import Origins, attributes
+from postroad.model.client import Client
+from postroad.model.forwarded import Forwarded
+from postroad.model.session import Session
 
 
 def field(bench, texts=None, **facts):
@@ -56,3 +59,18 @@ def test_what_is_remembered_of_a_client(bench):
     assert found["log_client_name"] == "unknown"
     assert found["log_helo_name"] == "c.example.net"
     assert (found["sasl_username"], found["sasl_method"], found["sasl_sender"]) == ("al", "PLAIN", "al@x")
+
+
+def test_what_xforward_says_takes_the_place_of_the_client():
+    session = Session(Client("192.0.2.1", 4, name="proxy.example"), helo="proxy", protocol="ESMTP")
+    session.transaction.forwarded = Forwarded(ident="4XYZ")
+    assert attributes(session)["log_client_name"] == "proxy.example"
+    session.transaction.forwarded = Forwarded(name="n.example", ident="4XYZ", about_client=True)
+    assert attributes(session) == {
+        "log_ident": "4XYZ",
+        "log_client_name": "n.example",
+        "log_client_address": "unknown",
+        "log_client_port": "unknown",
+        "log_helo_name": "",
+        "log_protocol_name": "unknown",
+    }

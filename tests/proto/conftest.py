@@ -38,6 +38,9 @@ class FakeHooks:
     def helo(self):
         return self._say("helo")
 
+    def xclient(self):
+        return self._say("xclient")
+
     def mail(self):
         return self._say("mail")
 

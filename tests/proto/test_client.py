@@ -470,3 +470,65 @@ def test_a_server_without_pipelining_is_never_taken_to_have_answered_what_it_was
     assert made.stage is MAIL
     assert say(made, "250 Ok") == []
     assert made.take() == b"MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\n"
+
+
+XFORWARDING = "250-there\r\n{}250 XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT"
+
+
+def introducing(*, pipelining=True):
+    made = ClientSession(Manners("me.example", str, xforward=True), Peer("there", "192.0.2.1", 25))
+    made.feed(b"220 there\r\n")
+    made.next_event()
+    made.take()
+    made.feed((XFORWARDING.format("250-PIPELINING\r\n" if pipelining else "") + "\r\n").encode())
+    assert made.next_event() is Event.READY
+    return made
+
+
+def from_client(*addresses):
+    made = dispatch(*addresses)
+    made.message.attributes = {
+        "log_client_name": "c.example", "log_client_address": "192.0.2.7", "log_protocol_name": "SMTP",
+    }  # fmt: skip
+    return made
+
+
+def test_a_server_that_wants_to_know_is_told_where_a_message_comes_from():
+    made, parcel = introducing(), from_client()
+    made.begin(parcel)
+    commands = made.take().split(b"\r\n")
+    assert commands[0] == b"XFORWARD NAME=c.example ADDR=192.0.2.7"
+    assert commands[1] == b"XFORWARD PROTO=SMTP IDENT=%b SOURCE=REMOTE" % parcel.message.id.encode()
+    assert commands[2:] == [b"MAIL FROM:<a@x>", b"RCPT TO:<b@y>", b"DATA", b""]
+    assert say(made, "250 Ok", "501 what?", "250 Ok", "250 Ok", "354 go") == [Event.CONTENT]
+    other = from_client("c@z")
+    assert made.follow(other)
+    made.content_sent()
+    assert say(made, "250 2.0.0 Ok", "250 Ok", "250 Ok", "250 Ok", "250 Ok", "354 go") == [
+        Event.FINISHED,
+        Event.CONTENT,
+    ]
+    made.content_sent()
+    assert say(made, "250 2.0.0 Ok") == [Event.FINISHED]
+    assert results(other) == [("2.0.0", "250 2.0.0 Ok")]
+
+
+def test_so_is_one_command_at_a_time():
+    made, parcel = introducing(pipelining=False), from_client()
+    made.begin(parcel)
+    for command, reply in [
+        (b"XFORWARD N", "250"),
+        (b"XFORWARD P", "250"),
+        (b"MAIL", "250"),
+        (b"RCPT", "250"),
+    ]:
+        assert made.take().startswith(command)
+        assert say(made, f"{reply} Ok") == []
+    assert made.take() == b"DATA\r\n"
+
+
+def test_a_server_that_ends_the_session_there_has_heard_nothing_of_the_message():
+    made, parcel = introducing(), from_client()
+    made.begin(parcel)
+    assert say(made, "421 4.3.2 bye") == [Event.FINISHED]
+    assert parcel.untouched

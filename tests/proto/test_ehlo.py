@@ -11,7 +11,7 @@ def lines(**options):
 
 
 def test_all_keywords_stand_in_postfix_order():
-    assert lines(starttls=True, auth="PLAIN LOGIN") == [
+    assert lines(starttls=True, auth="PLAIN LOGIN", xclient=True, xforward=True) == [
         "250-mx",
         "250-PIPELINING",
         "250-SIZE 100",
@@ -19,6 +19,8 @@ def test_all_keywords_stand_in_postfix_order():
         "250-ETRN",
         "250-STARTTLS",
         "250-AUTH PLAIN LOGIN",
+        "250-XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT",
+        "250-XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT",
         "250-ENHANCEDSTATUSCODES",
         "250-8BITMIME",
         "250-DSN",

@@ -39,6 +39,9 @@ class LocalClients:
 
     def now(self, session: Session) -> bool | None:
         """Return whether the client is local; None when a table must be asked first."""
+        forwarded = session.transaction.forwarded
+        if forwarded is not None and forwarded.source:
+            return forwarded.source == "LOCAL"
         if session.client.local_uid is not None:
             return True
         for member in self._members:
@@ -52,6 +55,9 @@ class LocalClients:
 
     async def find(self, session: Session) -> bool:
         """Return whether the client is local.  TableUnavailable: could not look."""
+        forwarded = session.transaction.forwarded
+        if forwarded is not None and forwarded.source:
+            return forwarded.source == "LOCAL"
         if session.client.local_uid is not None:
             return True
         for member in self._members:

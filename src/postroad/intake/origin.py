@@ -7,6 +7,7 @@ from postroad.intake import params
 from postroad.mail.dates import DateClock
 from postroad.mail.received import client_clauses, local_field, recipient_clause, with_protocol
 from postroad.model import params as model
+from postroad.model.forwarded import Forwarded
 from postroad.model.session import Session
 
 _KEPT = 1000  # beginnings of fields
@@ -77,9 +78,25 @@ def attributes(session: Session) -> dict[str, str]:
         "log_helo_name": session.helo,
         "log_protocol_name": session.protocol,
     }
+    if session.transaction.forwarded is not None:
+        _forwarded(found, session.transaction.forwarded)
     if session.sasl_username:
         found["sasl_method"] = session.sasl_method
         found["sasl_username"] = session.sasl_username
         if session.sasl_sender:
             found["sasl_sender"] = session.sasl_sender
     return found
+
+
+def _forwarded(found: dict[str, str], forwarded: Forwarded) -> None:
+    """Put what XFORWARD said in place of what is known of the client itself; the two are not mixed."""
+    if forwarded.ident:
+        found["log_ident"] = forwarded.ident
+    if forwarded.about_client:
+        found |= {
+            "log_client_name": forwarded.name,
+            "log_client_address": forwarded.address,
+            "log_client_port": forwarded.port,
+            "log_helo_name": forwarded.helo,
+            "log_protocol_name": forwarded.protocol,
+        }

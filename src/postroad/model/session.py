@@ -8,6 +8,7 @@ from typing import Any
 
 from postroad.model.client import Client
 from postroad.model.explain import Trail
+from postroad.model.forwarded import Forwarded
 from postroad.model.message import Recipient
 from postroad.model.tls import TlsFacts
 
@@ -31,6 +32,7 @@ class Transaction:
     actions: dict[str, str] = field(
         default_factory=dict
     )  # what access maps ask for: HOLD, DISCARD, FILTER ...
+    forwarded: Forwarded | None = None  # XFORWARD, said before MAIL
     plain: bool = False  # the content has CRLF line ends only, and no line that begins with a dot
     queue_key: int = 0  # 0 until the message has a queue id
     verdicts: dict[str, Any] = field(default_factory=dict)  # policy's memory for this transaction

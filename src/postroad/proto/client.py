@@ -15,13 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from postroad.model.outcome import Outcome
-from postroad.proto.client_commands import (
-    UnsendableAddress,
-    mail_command,
-    needs_smtputf8,
-    rcpt_command,
-    usual_envelope,
-)
+from postroad.proto.client_commands import usual_envelope
+from postroad.proto.client_envelope import envelope
 from postroad.proto.client_secure import HANDLERS, SecureHandshake
 from postroad.proto.client_stages import (
     BODY,
@@ -39,6 +34,7 @@ from postroad.proto.client_stages import (
     RCPT,
     RSET,
     VOID,
+    XFORWARD,
     Event,
     Stage,
 )
@@ -124,7 +120,7 @@ class ClientSession(SecureHandshake):
             self._commands.reverse()
         if first:
             self._out += first
-            self.stage = MAIL
+            self.stage = XFORWARD if dispatch.introduced else MAIL
         else:
             self._decided = True
 
@@ -167,7 +163,7 @@ class ClientSession(SecureHandshake):
         outcome = self._lost(stage, timed_out=timed_out)
         dispatch.rest(outcome)
         dispatch.site_failure = outcome
-        dispatch.untouched = stage is MAIL and self.carried > 1 and not timed_out
+        dispatch.untouched = stage in (XFORWARD, MAIL) and self.carried > 1 and not timed_out
         return self._finish()
 
     def abandon(self, status: str, text: str) -> Event:
@@ -180,46 +176,37 @@ class ClientSession(SecureHandshake):
 
     def _group(self, dispatch: Dispatch) -> bytes:
         """Return the envelope up to DATA in one (RFC 2920 3.1); empty when no recipient can be tried here."""
-        group = usual_envelope(dispatch.message, dispatch.recipients, dispatch.size, self.features)
-        if group:
-            dispatch.asked = _ONE
-            return group
+        if not self._manners.xforward:
+            group = usual_envelope(dispatch.message, dispatch.recipients, dispatch.size, self.features)
+            if group:
+                dispatch.asked = _ONE
+                return group
         commands = self._envelope(dispatch)
         return b"".join(commands) + b"DATA\r\n" if commands else b""
 
     def _envelope(self, dispatch: Dispatch) -> list[bytes]:
-        """Return MAIL and the RCPTs; empty when no recipient can be tried here."""
-        message, features, peer = dispatch.message, self.features, self.peer
-        if 0 < features.size_limit < dispatch.size:  # RFC 1870 6.1
-            limit = f"exceeds size limit {features.size_limit} of server {peer.host}"
-            dispatch.rest(Outcome("5.3.4", f"message size {dispatch.size} {limit}", peer.relay))
-            return []
-        utf8 = needs_smtputf8(message, dispatch.recipients)
-        if (utf8 or (message.smtputf8 and dispatch.utf8_header)) and not features.smtputf8:
-            text = f"SMTPUTF8 is required, but was not offered by host {peer.host}"
-            dispatch.rest(Outcome("5.6.7", text, peer.relay))  # RFC 6531 3.5
-            return []
-        utf8 = utf8 or message.smtputf8
-        converted = message.eight_bit and not features.eight_bit and self._manners.convert_8bit
-        size = 0 if converted else dispatch.size
-        external = self._manners.external
-        try:
-            commands = [mail_command(message, features, size, external, smtputf8=utf8)]
-        except UnsendableAddress:
-            dispatch.rest(Outcome("5.1.7", "the sender address has a control character", peer.relay))
-            return []
-        asked: list[int] = []
-        for index, recipient in enumerate(dispatch.recipients):
-            try:
-                commands.append(rcpt_command(recipient, features, external, smtputf8=utf8))
-                asked.append(index)
-            except UnsendableAddress:
-                text = "the recipient address has a control character"
-                dispatch.outcomes[index] = Outcome("5.1.3", text, peer.relay)
-        dispatch.asked = asked
-        return commands if asked else []
+        """Return the commands up to the last RCPT; empty when no recipient can be tried here."""
+        return envelope(dispatch, self.features, self.peer, self._manners)
 
     # --- replies
+
+    def on_xforward(self, reply: ServerReply) -> Event | None:
+        """XFORWARD is answered.  A refusal is no reason to keep the mail."""
+        dispatch = self._dispatch()
+        if reply.code == 421:
+            self._never_mind(dispatch, self._answer(reply, XFORWARD))
+            self._decided = False
+            return self._finish()
+        if self._out_of_step(reply):
+            return self._garbled(reply.text)
+        if not reply.good:
+            self._warn(f"host {self.peer.relay} said: {reply.text} (in reply to XFORWARD command)")
+        dispatch.introduced -= 1
+        if not dispatch.introduced:
+            self.stage = MAIL
+        if not self.features.pipelining:
+            self._out += self._commands.pop()
+        return None
 
     def on_mail(self, reply: ServerReply) -> Event | None:
         """MAIL is answered."""
@@ -350,7 +337,7 @@ class ClientSession(SecureHandshake):
         if following is not None:
             self.carried += 1
             if self.stage is IDLE:
-                self.stage = MAIL
+                self.stage = XFORWARD if following.introduced else MAIL
             else:
                 self._never_mind(following, self._lost(MAIL, timed_out=False))
         return Event.FINISHED
@@ -383,6 +370,7 @@ _HANDLERS: dict[Stage, Callable[[ClientSession, ServerReply], Event | None]] = {
     LHLO: ClientSession.on_ehlo,
     HELO: ClientSession.on_helo,
     IDLE: ClientSession.on_nothing,
+    XFORWARD: ClientSession.on_xforward,
     MAIL: ClientSession.on_mail,
     RCPT: ClientSession.on_rcpt,
     DATA: ClientSession.on_data,

@@ -28,12 +28,14 @@ class Features:
         "size_limit",
         "smtputf8",
         "starttls",
+        "xforward",
     )
 
     def __init__(self) -> None:
         self.name = ""
         self.offers: frozenset[str] = frozenset()
         self.auth: tuple[str, ...] = ()
+        self.xforward: tuple[str, ...] = ()  # the attributes that may be told
         self.size_limit = 0
         self.bad_size = ""
         self.pipelining = self.size = self.eight_bit = self.smtputf8 = False
@@ -67,6 +69,8 @@ def parse_features(raw: bytes, discard: frozenset[str] = frozenset()) -> Feature
             _read_size(features, words[1])
         elif keyword == "AUTH":
             features.auth += tuple(words[1:])
+        elif keyword == "XFORWARD":
+            features.xforward = tuple(word.upper() for word in words[1:])
     features.offers = frozenset(offers)
     features.pipelining = "PIPELINING" in offers
     features.size = "SIZE" in offers

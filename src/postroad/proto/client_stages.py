@@ -31,6 +31,7 @@ STARTTLS = Stage("STARTTLS", "receiving the STARTTLS response", "STARTTLS comman
 TLS = Stage("TLS", "performing the TLS handshake", "", "starttls_timeout")
 AUTH = Stage("AUTH", "performing the SASL authentication", "AUTH command", "helo_timeout")
 IDLE = Stage("IDLE", "waiting for mail", "", "")
+XFORWARD = Stage("XFORWARD", "sending XFORWARD", "XFORWARD command", "xforward_timeout")
 MAIL = Stage("MAIL", "sending MAIL FROM", "MAIL FROM command", "mail_timeout")
 RCPT = Stage("RCPT", "sending RCPT TO", "RCPT TO command", "rcpt_timeout")
 DATA = Stage("DATA", "sending DATA command", "DATA command", "data_init_timeout")
@@ -50,7 +51,7 @@ CLOSED = Stage("CLOSED", "", "", "")
 
 STAGES = (
     *(GREETING, EHLO, HELO, LHLO, STARTTLS, TLS, AUTH),
-    *(IDLE, MAIL, RCPT, DATA, BODY, DOT, VOID, RSET, QUIT, CLOSED),
+    *(IDLE, XFORWARD, MAIL, RCPT, DATA, BODY, DOT, VOID, RSET, QUIT, CLOSED),
 )
 HANDSHAKE = frozenset({GREETING, EHLO, HELO, LHLO, STARTTLS, TLS, AUTH})
 

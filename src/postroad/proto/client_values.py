@@ -27,6 +27,7 @@ class Manners:
     discard: frozenset[str] = frozenset()
     reply_limit: int = 2048
     convert_8bit: bool = True  # to quoted-printable, for a server without 8BITMIME
+    xforward: bool = False  # tell where a message comes from, if the server wants to know
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Dispatch:
         "accepted",
         "asked",
         "delivered",
+        "introduced",
         "message",
         "outcomes",
         "recipients",
@@ -95,6 +97,7 @@ class Dispatch:
         self.outcomes: list[Outcome | None] = [None] * len(recipients)
         self.asked: Sequence[int] = ()  # the recipients that have a RCPT command, as indexes
         self.accepted: list[int] = []  # those of them that the server took
+        self.introduced = 0  # XFORWARD commands that are not answered
         self.replied = 0  # how many of those, or of LMTP's final replies, are answered
         self.refused = False  # MAIL was
         self.site_failure: Outcome | None = None

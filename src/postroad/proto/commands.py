@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from postroad.model.message import Recipient
 from postroad.model.reply import Reply
-from postroad.proto import authentication, chunks, ehlo, parameters, path, starttls, xtext
+from postroad.proto import authentication, chunks, ehlo, parameters, path, proxied, starttls, xtext
 from postroad.proto.hooks import Notice
 from postroad.proto.hostname import valid_hostname, valid_literal
 from postroad.proto.machine import State, Verb
@@ -27,7 +27,6 @@ _TOO_MANY = Reply(452, "4.5.3", "Error: too many recipients")
 _BAD_SENDER = Reply(501, "5.1.7", "Bad sender address syntax")
 _BAD_RECIPIENT = Reply(501, "5.1.3", "Bad recipient address syntax")
 _TOO_LARGE = Reply(552, "5.3.4", "Message size exceeds fixed limit")
-_UNTRUSTED = Reply(550, "5.7.0", "Error: insufficient authorization")
 _NEUTERED = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -74,6 +73,8 @@ def helo_said(server: ServerSession, said: str, *, harmless: bool = False) -> No
                 starttls=options.starttls and session.tls_facts is None,
                 auth=server.hooks.mechanisms() if options.auth and not server.auth_hidden else "",
                 twice=options.auth_twice,
+                xclient=server.xclient,
+                xforward=server.xforward,
             )
         )
 
@@ -310,20 +311,12 @@ def _etrn(server: ServerSession, found: Sequence[Word]) -> None:
     server.ask(server.hooks.etrn(domain), answered)
 
 
-def _proxied(server: ServerSession, found: Sequence[Word]) -> None:
-    """XCLIENT and XFORWARD: no client is authorized to them."""
-    if len(found) < 2:
-        server.refuse(Reply(501, "5.5.4", f"Syntax: {server.verb.name} attribute=value..."))
-    else:
-        server.refuse(_UNTRUSTED)
-
-
 Handler = Callable[["ServerSession", list[Word]], None]
 HANDLERS: dict[str, tuple[Verb, Handler]] = {
     "HELO": (Verb.HELO, _helo),
     "EHLO": (Verb.EHLO, _helo),
-    "XCLIENT": (Verb.XCLIENT, _proxied),
-    "XFORWARD": (Verb.XFORWARD, _proxied),
+    "XCLIENT": (Verb.XCLIENT, proxied.xclient),
+    "XFORWARD": (Verb.XFORWARD, proxied.xforward),
     "STARTTLS": (Verb.STARTTLS, starttls.begin),
     "AUTH": (Verb.AUTH, authentication.begin),
     "MAIL": (Verb.MAIL, _mail),

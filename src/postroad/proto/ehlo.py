@@ -10,6 +10,8 @@ KEYWORDS = frozenset({
     "8bitmime", "auth", "chunking", "dsn", "enhancedstatuscodes", "etrn", "pipelining",
     "silent-discard", "size", "smtputf8", "starttls", "vrfy", "xclient", "xforward",
 })  # fmt: skip
+CLIENT_ATTRIBUTES = "NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT"
+FORWARD_ATTRIBUTES = "NAME ADDR PROTO HELO SOURCE PORT IDENT"
 SILENT = "silent-discard"
 
 
@@ -23,7 +25,7 @@ def discards(words: Collection[str]) -> frozenset[str]:
 
 
 @lru_cache(64)  # a service has few answers, and gives one in each session
-def announce(hostname: str, without: frozenset[str], *, size_limit: int, smtputf8: bool, vrfy: bool, starttls: bool = False, auth: str = "", twice: bool = False) -> bytes:  # fmt: skip  # noqa: E501
+def announce(hostname: str, without: frozenset[str], *, size_limit: int, smtputf8: bool, vrfy: bool, starttls: bool = False, auth: str = "", twice: bool = False, xclient: bool = False, xforward: bool = False) -> bytes:  # fmt: skip  # noqa: E501
     """Return the reply to EHLO, keywords in Postfix's order.
 
     ``auth`` lists mechanisms; ``twice`` says it in the way of clients from before RFC 2554 as well.
@@ -35,6 +37,8 @@ def announce(hostname: str, without: frozenset[str], *, size_limit: int, smtputf
         "etrn": "ETRN",  # RFC 1985
         "starttls": "STARTTLS" if starttls else "",  # RFC 3207
         "auth": f"AUTH {auth}" if auth else "",  # RFC 4954
+        "xclient": f"XCLIENT {CLIENT_ATTRIBUTES}" if xclient else "",
+        "xforward": f"XFORWARD {FORWARD_ATTRIBUTES}" if xforward else "",
         "enhancedstatuscodes": "ENHANCEDSTATUSCODES",  # RFC 2034
         "8bitmime": "8BITMIME",  # RFC 6152
         "dsn": "DSN",  # RFC 3461

@@ -50,6 +50,10 @@ class Hooks(Protocol):
         """HELO or EHLO; ``session.helo`` is set."""
         ...
 
+    def xclient(self) -> Answer:
+        """XCLIENT: ``session.client`` is another one now, and the session begins anew: see ``connect``."""
+        ...
+
     def mail(self) -> Answer:
         """MAIL; ``session.transaction.sender`` is set."""
         ...

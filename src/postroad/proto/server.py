@@ -35,6 +35,7 @@ class ServerSession:
         "accepted", "auth_hidden", "bare", "chunk", "closed", "counts", "denied", "discards", "errors",
         "hooks", "improper", "inbox", "junk", "mechanism", "opened", "options", "out", "overshoot", "quick",
         "reader", "refusal", "session", "size", "sleeping", "state", "upgrading", "verb", "waiting", "where",
+        "xclient", "xforward",
     )  # fmt: skip
 
     def __init__(self, options: ServerOptions, session: Session, hooks: Hooks) -> None:
@@ -59,6 +60,7 @@ class ServerSession:
         self.bare = options.bare_newline
         self.auth_hidden = False  # the reply to EHLO does not offer AUTH
         self.mechanism = ""  # of the authentication under way
+        self.xclient = self.xforward = False  # the client may say for whom it speaks
         self.improper = False  # the client sent what it should not have sent yet
         self.errors = 0
         self.junk = 0
@@ -89,7 +91,7 @@ class ServerSession:
             if self.options.forbid_pipelining:
                 self.out_of_step()
                 return
-        self.ask(self.hooks.connect(), self._greet)
+        self.ask(self.hooks.connect(), self.greet)
         self._run()
 
     def feed(self, data: bytes) -> None:
@@ -279,7 +281,8 @@ class ServerSession:
 
     # -- the loop
 
-    def _greet(self, reply: Reply | None) -> None:
+    def greet(self, reply: Reply | None) -> None:
+        """Begin the session, or say why there is none."""
         if reply is not None and not reply.accepts:
             self.state = State.DENIED
             self.denied = True

@@ -180,18 +180,32 @@ class Connection(asyncio.Protocol):
             await service.identify(client)
         self._known = True
         service.log.emit(events.CONNECT, client.named_address)
-        if service.connection_limit and not await service.is_uncounted(client):
+        if service.has_proxies:
+            await self.authorize()
+        # Who speaks for others is not counted: it would be refused for what they do.
+        if service.connection_limit and not machine.xclient and not await service.is_uncounted(client):
             refusal = self._count()
             if refusal is not None:
                 return refusal
+        await self.recognize()
+        return None
+
+    async def authorize(self) -> None:
+        """Find out whether the client may speak for others."""
+        machine, client = self.machine, self.session.client
+        machine.xclient = await self._service.may_xclient(client)
+        machine.xforward = await self._service.may_xforward(client)
+
+    async def recognize(self) -> None:
+        """Find out what the client, as it is known now, may do."""
+        service, machine, client = self._service, self.machine, self.session.client
         machine.discards = await service.discards_of(client)
         if service.filters is not None:
             self._hooks.filters = await service.filters.session(self.session)
         if service.options.auth:
             machine.auth_hidden = await service.auth_hidden_from(client)
-        if await service.bare_newline_allowed(client):
-            machine.bare = BareNewline.ALLOW
-        return None
+        allowed = await service.bare_newline_allowed(client)
+        machine.bare = BareNewline.ALLOW if allowed else service.options.bare_newline
 
     def _count(self) -> Reply | None:
         """Count the session among those of its client; return the refusal when they are too many."""

@@ -10,6 +10,7 @@ from postroad.base.errors import LookupUnavailable, StoreUnavailable, TableUnava
 from postroad.base.ids import id_of
 from postroad.base.tasks import start
 from postroad.mail.address import to_external
+from postroad.model.forwarded import Forwarded
 from postroad.model.ports import FilterSession, Policy, Receiver
 from postroad.model.reply import Reply
 from postroad.model.session import Session
@@ -98,6 +99,18 @@ class SessionHooks:
         if policy is None or "connect" not in self._service.stages:
             return None
         return self._ask(policy.connect(self._session))
+
+    def xclient(self) -> Answer:
+        """XCLIENT: who the client is now decides what it may, and how it is greeted."""
+        return self._ask(self._xclient())
+
+    async def _xclient(self) -> Reply | None:
+        await self._connection.authorize()
+        await self._connection.recognize()
+        service = self._service
+        if service.policy is None or "connect" not in service.stages:
+            return None
+        return await service.policy.connect(self._session)
 
     def helo(self) -> Answer:
         """HELO or EHLO."""
@@ -259,6 +272,8 @@ class SessionHooks:
             who = session.client.named_address
             if session.sasl_method or session.sasl_sender:
                 who += _login_text(session)
+            if session.transaction.forwarded is not None:
+                who += _origin_text(session.transaction.forwarded)
             service.log.emit(events.ACCEPTED, queue_id, who)
 
     def content(self, piece: bytes) -> None:
@@ -363,6 +378,12 @@ class SessionHooks:
             event, values = events.NOTICES[notice]
             facts = {"q": self.queue_id, "c": client, "w": self._connection.machine.where, "d": detail}
             service.log.emit(event, *(facts[value] for value in values))
+
+
+def _origin_text(forwarded: Forwarded) -> str:
+    """Return what the log has of where a message comes from, as the client says."""
+    text = f", orig_queue_id={forwarded.ident}" if forwarded.ident else ""
+    return text + (f", orig_client={forwarded.origin}" if forwarded.about_client else "")
 
 
 def _login_text(session: Session) -> str:

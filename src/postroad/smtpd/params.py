@@ -50,6 +50,20 @@ FORBIDDEN_COMMANDS = params.declare(
     "Commands of other protocols: the session ends at once.",
 )
 
+# --- clients that speak for others
+XCLIENT_HOSTS = params.declare(
+    "smtpd_authorized_xclient_hosts",
+    LIST,
+    "",
+    "Clients that may say with XCLIENT for whom they speak: all that is decided is about that client then.",
+)
+XFORWARD_HOSTS = params.declare(
+    "smtpd_authorized_xforward_hosts",
+    LIST,
+    "",
+    "Clients that may say with XFORWARD where their mail comes from: for the log, and for hosts farther on.",
+)
+
 # --- limits
 RECIPIENT_LIMIT = params.declare(
     "smtpd_recipient_limit", INT, "1000", "The most recipients of one message; further ones get 452.", low=1

@@ -127,6 +127,10 @@ class SmtpdService:
         self._uncounted = AddressList(listed(p.LIMIT_EXCEPTIONS), tables, parents=parents)
         self._auth_hidden = AddressList(listed(p.AUTH_HIDDEN_FROM), tables, parents=parents)
         self._bare_exclusions = AddressList(listed(p.BARE_NEWLINE_EXCLUSIONS), tables, parents=parents)
+        self._xclient = AddressList(listed(p.XCLIENT_HOSTS), tables, parents=parents)
+        self._xforward = AddressList(listed(p.XFORWARD_HOSTS), tables, parents=parents)
+        #: There may be clients that speak for others.
+        self.has_proxies = bool(listed(p.XCLIENT_HOSTS) or listed(p.XFORWARD_HOSTS)) and not local
         self._seats = Seats(limit, on_full or _nobody_minds, loop, taken)
         self._sessions: set[Connection] = set()
         self._empty: asyncio.Future[None] | None = None
@@ -171,6 +175,14 @@ class SmtpdService:
     async def auth_hidden_from(self, client: Client) -> bool:
         """Whether smtpd_sasl_exceptions_networks has the client."""
         return await self._auth_hidden.matches(client.address, client.name)
+
+    async def may_xclient(self, client: Client) -> bool:
+        """Whether smtpd_authorized_xclient_hosts has the client."""
+        return await self._xclient.matches(client.address, client.name)
+
+    async def may_xforward(self, client: Client) -> bool:
+        """Whether smtpd_authorized_xforward_hosts has the client."""
+        return await self._xforward.matches(client.address, client.name)
 
     def key_of(self, client: Client) -> str:
         """Return under what the service counts what a client does."""

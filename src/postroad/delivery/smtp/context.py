@@ -74,6 +74,7 @@ class ClientContext:
             discard=discard,
             reply_limit=settings[LINE_LENGTH_LIMIT],
             convert_8bit=not settings[p.DISABLE_MIME_OUTPUT_CONVERSION],
+            xforward=client[p.SEND_XFORWARD],
         )
         self.plain_after = settings[MINIMAL_BACKOFF_TIME]  # seconds; see Attempt
         self.soft_bounce = settings[SOFT_BOUNCE]
@@ -95,6 +96,7 @@ class ClientContext:
         named = {
             "helo_timeout": p.HELO_TIMEOUT,
             "starttls_timeout": t.STARTTLS_TIMEOUT,
+            "xforward_timeout": p.XFORWARD_TIMEOUT,
             "mail_timeout": p.MAIL_TIMEOUT,
             "rcpt_timeout": p.RCPT_TIMEOUT,
             "data_init_timeout": p.DATA_INIT_TIMEOUT,

@@ -89,6 +89,13 @@ DISABLE_MIME_OUTPUT_CONVERSION = params.declare(
     "Send 8-bit content as it is to a server that does not announce 8BITMIME.",
 )
 
+SEND_XFORWARD = _pair(
+    "send_xforward_command",
+    BOOL,
+    "no",
+    "tell a server that announces XFORWARD whose mail it is: name and address of the client it came from.",
+)
+
 # --- how long to wait
 CONNECT_TIMEOUT = _pair(
     "connect_timeout",
@@ -106,6 +113,7 @@ HELO_TIMEOUT = _pair(
     lmtp_suffix="lhlo_timeout",
     low=1,
 )
+XFORWARD_TIMEOUT = _pair("xforward_timeout", TIME, "300s", "the time limit of the answer to XFORWARD.", low=1)
 MAIL_TIMEOUT = _pair("mail_timeout", TIME, "300s", "the time limit of the answer to MAIL.", low=1)
 RCPT_TIMEOUT = _pair("rcpt_timeout", TIME, "300s", "the time limit of the answer to RCPT.", low=1)
 DATA_INIT_TIMEOUT = _pair("data_init_timeout", TIME, "120s", "the time limit of the answer to DATA.", low=1)
