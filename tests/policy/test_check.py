@@ -75,15 +75,10 @@ def test_one_guard_in_either_list_is_enough(settings, relay, recipient):
     assert check(settings(**texts), where) == []
 
 
-def test_what_is_not_supported_is_named_with_its_effect(settings):
-    problems = check(settings(smtpd_client_restrictions="permit_mx_backup"), where)
-    assert {problem.severity for problem in problems} == {Severity.UNSUPPORTED}
-    assert [str(problem) for problem in problems] == [
-        (
-            "main.cf:smtpd_client_restrictions: permit_mx_backup: "
-            "this restriction is not supported yet (it never permits)"
-        ),
-    ]
+def test_the_networks_of_permit_mx_backup_must_be_networks(settings):
+    [problem] = check(settings(permit_mx_backup_networks="192.0.2.1/24"), where)
+    assert problem.severity is Severity.ERROR
+    assert str(problem).startswith("main.cf:permit_mx_backup_networks: permit_mx_backup_networks: ")
 
 
 def test_an_unknown_word_is_named_with_the_nearest_known_one(settings):
@@ -94,10 +89,13 @@ def test_an_unknown_word_is_named_with_the_nearest_known_one(settings):
 
 
 def test_a_class_is_looked_into_and_must_be_defined(settings):
-    texts = {"smtpd_restriction_classes": "mine, lost", "mine": "permit_mx_backup"}
+    texts = {"smtpd_restriction_classes": "mine, lost", "mine": "permit_mx_backupp"}
     assert messages(settings(**texts)) == [
         "main.cf:smtpd_restriction_classes: restriction class `lost' needs a definition",
-        ("main.cf:mine: permit_mx_backup: this restriction is not supported yet (it never permits)"),
+        (
+            'main.cf:mine: unknown smtpd restriction: "permit_mx_backupp": clients that get to it are told '
+            "451 4.3.5 Server configuration error (did you mean 'permit_mx_backup'?)"
+        ),
     ]
 
 

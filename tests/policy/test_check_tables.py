@@ -63,7 +63,6 @@ def test_every_value_is_looked_at(tmp_path):
         ("600 no", Severity.WARNING, 'unknown action or smtpd restriction: "600"'),
         ("hash:/x", Severity.WARNING, "no look-up tables inside access tables"),
         ("permit {", Severity.WARNING, "not closed"),
-        ("permit_mx_backup", Severity.UNSUPPORTED, "permit_mx_backup is not supported yet"),
     ],
 )
 def test_a_value_that_nothing_can_be_done_with_is_named(tmp_path, value, severity, message):

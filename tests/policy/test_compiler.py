@@ -24,12 +24,6 @@ def answer(session, sink):
     return of
 
 
-async def test_what_is_not_supported_is_left_out(services, answer):
-    checks = services().lists.compile(["permit_mx_backup", "permit"])
-    assert len(checks) == 1
-    assert await answer(checks) is PERMIT
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -200,12 +200,6 @@ async def test_an_unknown_word_is_an_error_only_when_it_is_reached(world, say, n
     assert await say(here, "x@example.org", new_session("127.0.0.1")) == ""
 
 
-async def test_what_is_not_supported_yet_is_passed_over_and_the_guard_stays(world, say):
-    here = world(smtpd_recipient_restrictions="permit_mx_backup, permit")
-    assert await say(here, "u@here.test") == ""
-    assert await say(here, "x@example.org") == REFUSED
-
-
 async def test_defer_if_permit_takes_the_place_of_a_yes_but_not_of_a_no(world, say):
     here = world(smtpd_client_restrictions="defer_if_permit")
     assert await say(here, "u@here.test") == (

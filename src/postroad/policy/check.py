@@ -58,12 +58,14 @@ def check(settings: Settings, where: Callable[[str], str], tables: TableContext)
 
 
 def _network_problems(settings: Settings, where: Callable[[str], str], tables: TableContext) -> list[Problem]:
-    members = settings[MYNETWORKS]
-    try:
-        AddressList(members, tables).load()
-    except (ValueError, TableUnavailable) as error:
-        return [Problem(where(MYNETWORKS.name), f"mynetworks: {error}")]
-    return []
+    problems = []
+    lists = {MYNETWORKS.name: settings[MYNETWORKS], p.MX_BACKUP_NETWORKS.name: settings[p.MX_BACKUP_NETWORKS]}
+    for name, members in lists.items():
+        try:
+            AddressList(members, tables).load()
+        except (ValueError, TableUnavailable) as error:
+            problems.append(Problem(where(name), f"{name}: {error}"))
+    return problems
 
 
 def _guard_problems(settings: Settings, classes: Classes, where: Callable[[str], str]) -> list[Problem]:
@@ -90,9 +92,7 @@ def _list_problems(
 ) -> list[Problem]:
     problems: list[Problem] = []
     for item in read_list(words, classes, default):
-        if item.sort is Sort.UNSUPPORTED:
-            problems.append(_unsupported(where, item))
-        elif item.sort is Sort.UNKNOWN:
+        if item.sort is Sort.UNKNOWN:
             near = difflib.get_close_matches(item.name.lower(), KNOWN, 1)
             hint = f"did you mean '{near[0]}'?" if near else ""
             problems.append(_error_when_reached(where, f'unknown smtpd restriction: "{item.name}"', hint))
@@ -162,8 +162,3 @@ def _dns_list_problems(where: str, item: Item) -> list[Problem]:
 
 def _error_when_reached(where: str, text: str, hint: str = "") -> Problem:
     return Problem(where, f"{text}: {TOLD}", hint, Severity.WARNING)
-
-
-def _unsupported(where: str, item: Item) -> Problem:
-    text = f"{item.name}: this restriction is not supported yet"
-    return Problem(where, text, "it never permits", Severity.UNSUPPORTED)

@@ -61,6 +61,3 @@ def _value_problems(what: str, value: str, classes: Classes) -> Iterator[Problem
             text = f'unknown action or smtpd restriction: "{item.name}"'
             yield Problem("", f"{what}: {text}: {TOLD}", "", Severity.WARNING)
             return
-        elif item.sort is Sort.UNSUPPORTED:
-            text = f"{what}: {item.name} is not supported yet"
-            yield Problem("", text, "it is passed over", Severity.UNSUPPORTED)

@@ -16,9 +16,8 @@ from postroad.policy.verdict import Check, ServerError
 #: Values of access tables whose lists are kept.  Patterns can make a new one of every key.
 _KEPT = 1000
 
-#: Puts something around a check, for who wants to watch: list, place, restriction, its check (None for
-#: one that is not supported).
-Wrap = Callable[[str, int, Item, Check | None], Check | None]
+#: Puts something around a check, for who wants to watch: list, place, restriction, its check.
+Wrap = Callable[[str, int, Item, Check], Check]
 
 
 class Compiler:
@@ -33,7 +32,7 @@ class Compiler:
         services.lists = self
 
     def compile(self, words: Iterable[str], default: str = "", name: str = "") -> Restrictions:
-        """Return the checks that the words stand for; what is not supported is left out.
+        """Return the checks that the words stand for.
 
         ``default`` is the access check that a bare ``type:table`` means, "" where it means none;
         ``name`` is the list's.
@@ -44,9 +43,8 @@ class Compiler:
             check = self._check(item, default)
             if self._wrap is not None:
                 check = self._wrap(name, place, item, check)
-            if check is not None:
-                checks.append(warning(check) if item.warn else check)
-                items.append((place, item))
+            checks.append(warning(check) if item.warn else check)
+            items.append((place, item))
         return Restrictions(checks, name, items)
 
     def from_table(self, text: str, default: str) -> tuple[Check, ...]:
@@ -67,7 +65,7 @@ class Compiler:
         for words in self._classes.values():
             self.compile(words, "check_client_access")
 
-    def _check(self, item: Item, default: str) -> Check | None:
+    def _check(self, item: Item, default: str) -> Check:
         name = item.name
         match item.sort:
             case Sort.WORKS:
@@ -82,8 +80,6 @@ class Compiler:
                 )
             case Sort.UNKNOWN:
                 return unknown(name)
-            case _:
-                return None
 
     def _class(self, name: str, default: str) -> tuple[Check, ...]:
         checks = self._compiled.get((name, default))

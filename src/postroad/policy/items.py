@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from postroad.base.kinds import LIST
 from postroad.base.params import Param
 from postroad.policy import params as p
-from postroad.policy.names import MAKERS, PLAIN, TAKERS, WARN_IF_REJECT
+from postroad.policy.names import MAKERS, TAKERS, WARN_IF_REJECT
 
 #: What ``type:table`` alone means in each list; in the others it means nothing.
 DEFAULTS: Final[Mapping[Param[tuple[str, ...]], str]] = {
@@ -34,7 +34,6 @@ class Sort(Enum):
     TAKES = "takes an argument"
     CLASS = "class"
     MISPLACED = "table in a list that has no table look-up of its own"
-    UNSUPPORTED = "unsupported"
     UNKNOWN = "unknown"
 
 
@@ -66,8 +65,6 @@ def read_list(words: Iterable[str], classes: Classes, default: str = "") -> Iter
             yield Item(name, "", Sort.WORKS, warn)
         elif name in TAKERS:
             yield Item(name, next(waiting, ""), Sort.TAKES, warn)
-        elif name in PLAIN:
-            yield Item(name, "", Sort.UNSUPPORTED, warn)
         elif word in classes:
             yield Item(word, "", Sort.CLASS, warn)
         else:

@@ -7,6 +7,7 @@ from typing import Final
 
 from postroad.policy import (
     access,
+    backup,
     basics,
     certificates,
     client,
@@ -63,6 +64,7 @@ MAKERS: Final[dict[str, Maker]] = {
     "reject_unknown_sender_domain": existence.reject_unknown_sender_domain,
     "reject_unknown_address": existence.reject_unknown_sender_domain,
     "reject_unknown_recipient_domain": existence.reject_unknown_recipient_domain,
+    "permit_mx_backup": backup.permit_mx_backup,
     "permit_auth_destination": destination.permit_auth_destination,
     "reject_unauth_destination": destination.reject_unauth_destination,
     "defer_unauth_destination": destination.defer_unauth_destination,
@@ -111,7 +113,4 @@ TAKERS: Final[dict[str, Taker]] = {
     "sleep": basics.sleep,
 }
 
-#: Known to Postfix, without an argument, not run here: permit_* then never permits.
-PLAIN: Final = frozenset({"permit_mx_backup"})
-
-KNOWN: Final = frozenset(MAKERS) | frozenset(TAKERS) | PLAIN | {WARN_IF_REJECT}
+KNOWN: Final = frozenset(MAKERS) | frozenset(TAKERS) | {WARN_IF_REJECT}

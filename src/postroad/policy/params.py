@@ -79,6 +79,13 @@ ALLOW_UNTRUSTED_ROUTING = params.declare(
     "Take addresses with routing in them (user%other@here) from strangers; opens a relay through others.",
 )
 
+MX_BACKUP_NETWORKS = params.declare(
+    "permit_mx_backup_networks",
+    LIST,
+    "",
+    "Where every first mail exchanger of a domain must be for permit_mx_backup to permit; empty: anywhere.",
+)
+
 # --- who may use which sender address
 SENDER_LOGIN_MAPS = params.declare(
     "smtpd_sender_login_maps",

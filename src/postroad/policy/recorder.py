@@ -49,7 +49,7 @@ class Recorder:
         frame, self._frames = self._frames[0], [_Frame()]
         return tuple(frame.steps), tuple(frame.lookups)
 
-    def wrap(self, name: str, place: int, item: Item, check: Check | None) -> Check:
+    def wrap(self, name: str, place: int, item: Item, check: Check) -> Check:
         """Return a check that does the same and is heard of; see ``policy.compiler.Wrap``."""
 
         async def recorded(query: Query) -> Verdict:
@@ -59,7 +59,7 @@ class Recorder:
             verdict: Verdict = None
             error = ""
             try:
-                answer: Any = None if check is None else check(query)
+                answer: Any = check(query)
                 verdict = await answer if answer.__class__ is CoroutineType else answer
             except PostroadError as caught:
                 error = str(caught)
@@ -67,7 +67,7 @@ class Recorder:
             finally:
                 self._frames.pop()
                 outcome, reply = (Outcome.FAILS, error) if error else _outcome(query, verdict, before)
-                reason = "not supported: never permits" if check is None else await self._why(item, query)
+                reason = await self._why(item, query)
                 step = Step(
                     name,
                     place,
