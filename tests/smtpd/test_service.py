@@ -236,3 +236,18 @@ def test_a_setting_that_cannot_be_used_is_refused_at_once():
             Stand(loop).make(smtpd_discard_ehlo_keywords="dns")
     finally:
         loop.close()
+
+
+async def test_exceptions_that_cannot_be_looked_up_turn_nobody_away(stand, tmp_path):
+    missing = str(tmp_path / "mynetworks")
+    port = await stand.serve(
+        smtpd_client_connection_count_limit="1",
+        smtpd_client_event_limit_exceptions=missing,
+        smtpd_forbid_bare_newline_exclusions=missing,
+    )
+    first, second = await Peer.connect(port), await Peer.connect(port)
+    assert (await first.reply()).startswith("220")
+    assert (await second.reply()).startswith("421 4.7.0")  # the limit holds
+    assert any("smtpd_client_event_limit_exceptions: open" in line for line in stand.log)
+    for peer in (first, second):
+        await peer.close()

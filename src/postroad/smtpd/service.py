@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from postroad.base.clock import Clock
+from postroad.base.errors import TableUnavailable
 from postroad.base.log import Log
 from postroad.base.params import Param, Settings
 from postroad.base.tasks import spawn
@@ -166,15 +167,15 @@ class SmtpdService:
 
     async def is_uncounted(self, client: Client) -> bool:
         """Whether smtpd_client_event_limit_exceptions has the client."""
-        return await self._uncounted.matches(client.address, client.name)
+        return await self._has(self._uncounted, p.LIMIT_EXCEPTIONS, client)
 
     async def bare_newline_allowed(self, client: Client) -> bool:
         """Whether smtpd_forbid_bare_newline_exclusions has the client."""
-        return await self._bare_exclusions.matches(client.address, client.name)
+        return await self._has(self._bare_exclusions, p.BARE_NEWLINE_EXCLUSIONS, client)
 
     async def auth_hidden_from(self, client: Client) -> bool:
         """Whether smtpd_sasl_exceptions_networks has the client."""
-        return await self._auth_hidden.matches(client.address, client.name)
+        return await self._has(self._auth_hidden, p.AUTH_HIDDEN_FROM, client)
 
     async def may_xclient(self, client: Client) -> bool:
         """Whether smtpd_authorized_xclient_hosts has the client."""
@@ -183,6 +184,14 @@ class SmtpdService:
     async def may_xforward(self, client: Client) -> bool:
         """Whether smtpd_authorized_xforward_hosts has the client."""
         return await self._xforward.matches(client.address, client.name)
+
+    async def _has(self, members: AddressList, param: Param[tuple[str, ...]], client: Client) -> bool:
+        """Ask a list of exceptions.  While it cannot be asked there is none, and all may come."""
+        try:
+            return await members.matches(client.address, client.name)
+        except TableUnavailable as error:
+            self.log.warning("smtpd", f"{param.name}: {error}")
+            return False
 
     def key_of(self, client: Client) -> str:
         """Return under what the service counts what a client does."""
