@@ -9,7 +9,6 @@ from postroad.policy.recorder import Recorder
 from postroad.policy.service import ServicePolicy
 from postroad.tables.context import TableContext
 
-
 BASE = {"smtpd_relay_restrictions": "reject_unauth_destination", "smtpd_reject_unlisted_recipient": "no"}
 
 

@@ -6,7 +6,7 @@ import apsw
 import pytest
 
 from postroad.base.errors import StoreUnavailable
-from postroad.store.greylist import Greylist, Terms, Triple, open_greylist
+from postroad.store.greylist import Greylist, Terms, Triple, foresee, open_greylist
 
 DAY = 86400
 TERMS = Terms(delay=300, window=2 * DAY, expire=35 * DAY, auto_allow=2, limit=1000)
@@ -131,3 +131,30 @@ async def test_a_file_that_fails_is_neither_yes_nor_no(tmp_path):
 
 def test_a_process_has_one_memory(tmp_path):
     assert open_greylist(tmp_path / "g.db") is open_greylist(tmp_path / "g.db")
+
+
+@pytest.mark.parametrize("wait", [0, 100, 300, 2 * DAY, 2 * DAY + 1])
+async def test_what_is_foreseen_is_what_is_answered_and_nothing_is_noted(memory, tmp_path, wait):
+    path = tmp_path / "greylist.db"
+    await memory.ask(A, TERMS, START)
+    expected = foresee(path, A, TERMS, START + wait)
+    assert foresee(path, A, TERMS, START + wait) == expected
+    assert await memory.ask(A, TERMS, START + wait) == expected
+
+
+async def test_those_who_have_passed_and_networks_that_are_known_are_foreseen(memory, tmp_path):
+    path = tmp_path / "greylist.db"
+    for each in (triple(1), triple(2)):
+        await memory.ask(each, TERMS, START)
+        await memory.ask(each, TERMS, START + 300)
+    now = START + 400
+    assert foresee(path, triple(1), TERMS._replace(auto_allow=0), now) == 0
+    assert foresee(path, triple(1), TERMS._replace(auto_allow=0), now + 40 * DAY) == 300
+    assert foresee(path, triple(3), TERMS, now) == 0
+    assert foresee(path, triple(3), TERMS, now + 40 * DAY) == 300
+    assert foresee(path, triple(3), TERMS._replace(auto_allow=5), now) == 300
+
+
+def test_where_there_is_no_file_none_is_made(tmp_path):
+    assert foresee(tmp_path / "none.db", A, TERMS, START) == 300
+    assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from postroad.base.errors import StoreUnavailable
-from postroad.store.sidefile import SideFile
+from postroad.store.sidefile import SideFile, read
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS t (n INTEGER)"
 
@@ -127,3 +127,27 @@ async def test_a_closed_file_opens_again(open_file):
     await file.do(add(1))
     file.close()
     assert await file.do(total) == 1
+
+
+async def test_a_reader_changes_nothing_while_others_write_and_when_they_have_gone(open_file, tmp_path):
+    path = tmp_path / "side.db"
+
+    def count(db):
+        return db.execute("SELECT count(*) FROM t").get
+
+    assert read(path, count) is None
+    file = open_file()
+    await file.do(add(1))
+    assert read(path, count) == 1
+    with pytest.raises(StoreUnavailable):
+        read(path, add(2))
+    file.close()
+    before = sorted(tmp_path.iterdir())
+    assert read(path, count) == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_file_that_is_none_cannot_be_read(tmp_path):
+    (tmp_path / "junk").write_bytes(b"no database" * 100)
+    with pytest.raises(StoreUnavailable, match="junk"):
+        read(tmp_path / "junk", lambda db: db.execute("SELECT 1 FROM t").get)

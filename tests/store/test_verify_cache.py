@@ -131,3 +131,14 @@ async def test_it_stays_in_its_file_or_in_memory(tmp_path):
 
 def test_a_process_has_one(tmp_path):
     assert open_verify_cache(tmp_path / "v") is open_verify_cache(tmp_path / "v")
+
+
+async def test_what_is_known_can_be_read_without_a_trace(cache, tmp_path):
+    path = tmp_path / "verify.sqlite"
+    assert verify_cache.known(path, "a@x.test", LIVES, START) is None
+    assert not path.exists()
+    await cache.note("a@x.test", BAD, LIVES, START)
+    assert verify_cache.known(path, "a@X.test", LIVES, START + 1) == BAD
+    assert verify_cache.known(path, "b@x.test", LIVES, START + 1) is None
+    assert verify_cache.known(path, "a@x.test", LIVES, START + 4 * DAY) is None
+    assert await look(cache, START + 1) == (BAD, False)

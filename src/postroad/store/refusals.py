@@ -77,9 +77,12 @@ class RefusalFile:
             self._done += len(noted)
 
     def _write(self, data: bytes) -> None:
+        most = self.size // 2
+        if len(data) > most:  # the newest of them
+            data = data[data.find(b"\n", len(data) - most - 1) + 1 :]
         fd = self._open()
         try:
-            if os.fstat(fd).st_size + len(data) > self.size // 2:
+            if os.fstat(fd).st_size + len(data) > most:
                 os.replace(self.path, f"{self.path}{_OLD}")  # noqa: PTH105
                 os.close(fd)
                 fd = -1
