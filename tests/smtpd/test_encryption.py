@@ -270,14 +270,28 @@ async def test_at_level_none_nothing_is_said_of_it(stand):
     await peer.close()
 
 
-async def test_a_service_that_ends_lets_hands_be_shaken_and_then_says_so(stand, pair):
-    peer = await TlsPeer.connect(await stand.serve(pair=pair, **MAY))
+async def test_a_service_that_ends_waits_for_no_handshake(stand, pair):
+    peer = await Peer.connect(await stand.serve(pair=pair, **MAY))
     await peer.reply()
     await peer.ask("STARTTLS")
     stand.service.stop_accepting()
-    await peer.starttls(ask=False)
-    assert (await peer.reply()).startswith("421 4.3.2")
+    assert await peer.rest() == b""
     await peer.close()
+
+
+async def test_nor_for_one_who_is_not_greeted_yet(stand):
+    gate = asyncio.get_running_loop().create_future()
+
+    async def slow(client):
+        await gate
+
+    peer = await Peer.connect(await stand.serve(identify=slow))
+    await eventually(lambda: stand.service.sessions == 1)
+    stand.service.stop_accepting()
+    assert (await peer.reply()).startswith("421 4.3.2")
+    gate.set_result(None)
+    assert await peer.rest() == b""
+    assert stand.policy.asked == []
 
 
 async def test_one_that_must_end_now_says_nothing_in_plain_text(stand, pair):

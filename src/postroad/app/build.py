@@ -12,8 +12,9 @@ from typing import Any
 from postroad.admin.submission import submission_policy
 from postroad.app import flushing
 from postroad.app.agents import AgentBuilder
-from postroad.app.contentfilter import intake_settings, pickup_settings
+from postroad.app.contentfilter import before_queue, intake_settings, pickup_settings
 from postroad.app.core import Core
+from postroad.app.doors import Doors
 from postroad.app.probes import AgentProber, probe_settings
 from postroad.auth.build import authenticator
 from postroad.base import tasks
@@ -23,7 +24,6 @@ from postroad.base.log import Log
 from postroad.base.params import Settings
 from postroad.filters.service import other_milters, smtpd_milters
 from postroad.intake.intake import Intake
-from postroad.listener.listener import Listener
 from postroad.mail.rewrite import Rewriter
 from postroad.model.client import Client
 from postroad.model.explain import Refusal
@@ -31,7 +31,16 @@ from postroad.model.message import Message, Recipient
 from postroad.model.outcome import Outcome
 from postroad.model.params import DEFAULT_PROCESS_LIMIT, SYSLOG_NAME
 from postroad.model.ports import Agent, Outcomes
-from postroad.net.counts import AUTH, NEW_TLS, SERVICES, EventCount, ServiceCount
+from postroad.net.counts import (
+    AUTH,
+    CONNECTION,
+    MESSAGE,
+    NEW_TLS,
+    RECIPIENT,
+    SERVICES,
+    EventCount,
+    ServiceCount,
+)
 from postroad.net.hostsfile import HostsFile
 from postroad.net.interfaces import OwnAddresses, own_addresses
 from postroad.net.params import SMTPD_PEERNAME_LOOKUP
@@ -48,38 +57,11 @@ from postroad.routing.router import Router
 from postroad.scheduler.retry import back_off
 from postroad.scheduler.transport import TransportLanes
 from postroad.smtpd.params import RATE_TIME_UNIT
+from postroad.smtpd.rates import RateCounts
 from postroad.smtpd.service import SmtpdService
 from postroad.smtpd.settings import TlsLevel, tls_level
 from postroad.store.params import REFUSAL_RECORD_SIZE
 from postroad.tables.context import TableContext
-
-
-class Doors:
-    """The listeners of one service; they are shut while the service has no room."""
-
-    def __init__(self) -> None:
-        self._listeners: list[Listener] = []
-
-    def add(self, sock: socket.socket, service: SmtpdService) -> None:
-        """Add a socket of the service."""
-        self._listeners.append(Listener(sock, service.protocol))
-
-    def shut(self, full: bool) -> None:
-        """Accept nobody while ``full``."""
-        for listener in self._listeners:
-            listener.pause(full)
-
-    async def open(self) -> None:
-        """Accept connections."""
-        for listener in self._listeners:
-            await listener.start()
-
-    async def close(self) -> None:
-        """Accept no more, and give the sockets up."""
-        for listener in self._listeners:
-            await listener.close()
-            listener.socket.close()
-        self._listeners.clear()
 
 
 @dataclass(slots=True)
@@ -260,10 +242,11 @@ class _Builder:
             resolver=self.resolver,
             verifier=AddressVerifier(settings, prober=self.prober, log=log, clock=self.core.clock),
         )
+        asked, intake = before_queue(settings, policy, self._intake_of(settings), log, self.core)
         return SmtpdService(
             settings,
-            policy=policy,
-            intake=self._intake_of(settings),
+            policy=asked,
+            intake=intake,
             log=log,
             clock=self.core.clock,
             wheel=self.core.wheel,
@@ -285,6 +268,7 @@ class _Builder:
             ),
             new_tls=self._events(NEW_TLS),
             auths=self._events(AUTH),
+            rates=RateCounts(*map(self._events, (CONNECTION, MESSAGE, RECIPIENT))),
             on_full=self._doors(service.key).shut,
             note_refusal=self._refusals(),
         )

@@ -23,8 +23,8 @@ _ROW = _PLACES + SERVICES
 _WIDTH = 2  # bytes of one count
 _MOST = 0xFFFF
 #: What is counted by time: the rows of SharedCounts.events.
-NEW_TLS, AUTH = range(2)
-_KINDS = 2
+NEW_TLS, AUTH, CONNECTION, MESSAGE, RECIPIENT = range(5)
+_KINDS = 5
 _EVENT_PLACES = 1 << 13
 _EVENT_WIDTH = 4  # the period's number in the upper half, the count in the lower
 

@@ -48,20 +48,20 @@ def parse(data: bytes) -> Proxied | None:
         return _binary(data) if len(data) >= _HEAD.size else None
     if data.startswith(b"PROXY "[: len(data)]):
         return _line(data)
-    raise ProxyError("no PROXY header")
+    raise ProxyError("short protocol header")
 
 
 def _line(data: bytes) -> Proxied | None:
     end = data.find(b"\r\n", 0, _LONGEST_LINE)
     if end < 0:
         if len(data) >= _LONGEST_LINE or b"\n" in data:
-            raise ProxyError("the PROXY line has no end")
+            raise ProxyError("missing protocol header terminator")
         return None
     words = data[:end].decode("latin-1").split(" ")
     if words[1] == "UNKNOWN":  # 2.1: what follows is not to be believed
         return Proxied(end + 2, local=True)
     if len(words) != 6 or words[1] not in ("TCP4", "TCP6"):
-        raise ProxyError("the PROXY line is not one of TCP4, TCP6 or UNKNOWN")
+        raise ProxyError("bad or missing protocol type")
     version = int(words[1][3])
     client, server = (_address(word, version) for word in words[2:4])
     return Proxied(end + 2, client, _port(words[4]), server, _port(words[5]))
@@ -101,7 +101,7 @@ def _binary(data: bytes) -> Proxied | None:
         raise ProxyError("the PROXY header has an unknown command")
     form = _FORMATS.get(family)
     if command == _PROXY and (form is None or length < form.size):
-        raise ProxyError("the PROXY header is not about TCP over IPv4 or IPv6")
+        raise ProxyError("unsupported network protocol")
     if len(data) < size:
         return None
     if command == _LOCAL or form is None:

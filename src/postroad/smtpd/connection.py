@@ -10,9 +10,9 @@ from postroad.base.tasks import start
 from postroad.model.reply import Reply
 from postroad.model.session import Session
 from postroad.proto.machine import State
-from postroad.proto.options import BareNewline
 from postroad.proto.server import ServerSession
 from postroad.smtpd import events
+from postroad.smtpd.admission import admit
 from postroad.smtpd.client import local_client, remote_client
 from postroad.smtpd.encryption import Encryption
 from postroad.smtpd.hooks import SessionHooks
@@ -36,18 +36,20 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_begun", "_blocked", "_draining", "_ended", "_entered", "_eof", "_hooks", "_known", "_loop",
-        "_paused", "_refusal", "_service", "_tls", "_transport", "deadline", "machine", "session",
+        "_begun", "_blocked", "_draining", "_ended", "_eof", "_greeted", "_loop", "_paused", "_refusal",
+        "_tls", "_transport", "deadline", "entered", "hooks", "known", "machine", "service", "session",
+        "turned_away",
     )  # fmt: skip
 
     def __init__(self, service: SmtpdService) -> None:
-        self._service = service
+        self.service = service
         self._loop = service.loop
         self.deadline = inf
         self._transport: asyncio.Transport | None = None
         self._begun = False  # it has its place in the service
-        self._known = False  # the log has its "connect from"
-        self._entered = ""  # the address under which the session is counted
+        self._greeted = False
+        self.known = False  # the log has its "connect from"
+        self.entered = ""  # the address under which the session is counted
         self._paused = False
         self._blocked = False  # the client does not read
         self._eof = False
@@ -55,6 +57,7 @@ class Connection(asyncio.Protocol):
         self._ended = False  # the log has its "disconnect from"
         self._tls: Encryption | None = None  # from STARTTLS on, or from the beginning
         self._refusal: Reply | None = None  # of a client whose session begins with TLS
+        self.turned_away: Reply | None = None  # what the client is told, whoever it is
 
     # -- asyncio's calls
 
@@ -63,10 +66,10 @@ class Connection(asyncio.Protocol):
         transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         self._transport = transport
         transport.set_write_buffer_limits(_WRITE_LIMIT)
-        service = self._service
+        service = self.service
         self.session = Session(local_client(transport) if service.local else remote_client(transport))
-        self._hooks = SessionHooks(service, self.session, self)
-        self.machine = ServerSession(service.options, self.session, self._hooks)
+        self.hooks = SessionHooks(service, self.session, self)
+        self.machine = ServerSession(service.options, self.session, self.hooks)
         if service.security.wrapper and not service.local:
             self._tls = Encryption(self, service, transport)
         if service.enter(self):
@@ -76,7 +79,7 @@ class Connection(asyncio.Protocol):
         """Bytes have come."""
         if self._tls is not None:
             self._decrypt(self._tls, data)
-        elif self._service.whole_requests:
+        elif self.service.whole_requests:
             self._take_in_time(data)
         else:
             self.machine.feed(data)
@@ -89,7 +92,7 @@ class Connection(asyncio.Protocol):
             if tls.parting is not None:
                 self.machine.end(tls.parting)
                 self._step()
-            elif self._service.whole_requests:
+            elif self.service.whole_requests:
                 self._take_in_time(plain)
             else:
                 self.machine.feed(plain)
@@ -99,7 +102,7 @@ class Connection(asyncio.Protocol):
 
     def _take_in_time(self, data: bytes) -> None:
         """Take bytes where a deadline is that of a whole request: part of a command does not move it."""
-        machine, service = self.machine, self._service
+        machine, service = self.machine, self.service
         in_content = machine.state is State.CONTENT or machine.chunk is not None
         machine.feed(data)
         if machine.out or machine.busy or machine.closed or self._draining:
@@ -111,8 +114,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends no more; what it sent is still answered."""
         self._eof = True
-        shaking = self._tls is not None and self._tls.handshaking
-        if self.machine.busy and not self.machine.closed and not shaking:
+        if self.machine.busy and not self.machine.closed and not self._is_shaking:
             return True
         self._finish(_LOST)
         self.machine.close()
@@ -134,12 +136,12 @@ class Connection(asyncio.Protocol):
         self._finish(_LOST)
         if not self.machine.closed:
             self.machine.close()
-        if self._hooks.filters is not None:
-            self._hooks.filters.close()
+        if self.hooks.filters is not None:
+            self.hooks.filters.close()
         self._transport = None
-        self._service.wheel.leave(self)
-        self._service.leave(self, self._entered)
-        self._entered = ""
+        self.service.wheel.leave(self)
+        self.service.leave(self, self.entered)
+        self.entered = ""
         # OpenSSL's memory must not wait for the collector, which finds this connection's cycles one day.
         self._tls = self.session.channel_binding = None
 
@@ -167,75 +169,30 @@ class Connection(asyncio.Protocol):
         """Find out who the client is, then greet it."""
         self._begun = True
         self.deadline = inf
-        self._service.wheel.join(self)
-        start(self._prepare(), self._prepared)
-
-    async def _prepare(self) -> Reply | None:
-        """Return the refusal of a client that may have no session."""
-        service, machine, client = self._service, self.machine, self.session.client
-        if service.local:
-            machine.bare = BareNewline.NORMALIZE  # whatever strangers may do
-            return None
-        if service.identify is not None:
-            await service.identify(client)
-        self._known = True
-        service.log.emit(events.CONNECT, client.named_address)
-        if service.has_proxies:
-            await self.authorize()
-        # Who speaks for others is not counted: it would be refused for what they do.
-        if service.connection_limit and not machine.xclient and not await service.is_uncounted(client):
-            refusal = self._count()
-            if refusal is not None:
-                return refusal
-        await self.recognize()
-        return None
-
-    async def authorize(self) -> None:
-        """Find out whether the client may speak for others."""
-        machine, client = self.machine, self.session.client
-        machine.xclient = await self._service.may_xclient(client)
-        machine.xforward = await self._service.may_xforward(client)
-
-    async def recognize(self) -> None:
-        """Find out what the client, as it is known now, may do."""
-        service, machine, client = self._service, self.machine, self.session.client
-        machine.discards = await service.discards_of(client)
-        if service.filters is not None:
-            self._hooks.filters = await service.filters.session(self.session)
-        if service.options.auth:
-            machine.auth_hidden = await service.auth_hidden_from(client)
-        allowed = await service.bare_newline_allowed(client)
-        machine.bare = BareNewline.ALLOW if allowed else service.options.bare_newline
-
-    def _count(self) -> Reply | None:
-        """Count the session among those of its client; return the refusal when they are too many."""
-        service, client = self._service, self.session.client
-        self._entered = client.address
-        number = service.counts.enter(client.address)
-        if service.filters is not None:
-            self.session.memory["client_connections"] = number
-        if number <= service.connection_limit:
-            return None
-        service.log.emit(events.TOO_MANY_SESSIONS, number, client.named_address, service.name)
-        text = f"{service.options.hostname} Error: too many connections from {client.address}"
-        return Reply(421, "4.7.0", text)
+        self.service.wheel.join(self)
+        start(admit(self), self._prepared)
 
     def _prepared(self, refusal: Reply | None, error: BaseException | None) -> None:
         if self._transport is None:  # it left meanwhile
-            if self._entered:
-                self._service.counts.leave(self._entered)
-                self._entered = ""
+            if self.entered:
+                self.service.counts.leave(self.entered)
+                self.entered = ""
+            return
+        if self.machine.closed:  # the server stops
             return
         if error is not None:
-            self._service.log.emit(events.FAILED, self.session.client.named_address, "CONNECT", repr(error))
-            refusal = Reply(421, "4.3.0", f"{self._service.options.hostname} Server local data error")
+            self.service.log.emit(events.FAILED, self.session.client.named_address, "CONNECT", repr(error))
+            refusal = Reply(421, "4.3.0", f"{self.service.options.hostname} Server local data error")
         if self._tls is None:
             self._greet(refusal)
+        elif self.turned_away is not None:
+            self._drop()
         else:
             self._refusal = refusal
             self._wrap(self._tls)
 
     def _greet(self, refusal: Reply | None) -> None:
+        self._greeted = True
         if refusal is not None:
             self.machine.end(refusal)
         else:
@@ -246,7 +203,7 @@ class Connection(asyncio.Protocol):
 
     def _wrap(self, tls: Encryption) -> None:
         """Begin with TLS, before the first word."""
-        service = self._service
+        service = self.service
         if service.tls is None or not service.tls.ready:
             service.log.emit(events.NO_WRAPPER, self.session.client.named_address, service.name)
             self._drop()
@@ -262,16 +219,16 @@ class Connection(asyncio.Protocol):
 
     def _upgrade(self) -> None:
         """The client was told to go ahead: what it sends from now on is TLS."""
-        transport, tls = self._transport, self._service.tls
+        transport, tls = self._transport, self.service.tls
         if transport is None or tls is None:  # the latter cannot be: the hook has looked
             self._drop()
             return
-        self._tls = Encryption(self, self._service, transport)
+        self._tls = Encryption(self, self.service, transport)
         self._shake_hands(self._tls, tls)
 
     def _shake_hands(self, encryption: Encryption, tls: ServerTls) -> None:
         self._transport = encryption.begin(tls)
-        self.deadline = self._loop.time() + self._service.security.timeout
+        self.deadline = self._loop.time() + self.service.security.timeout
 
     def secured(self, refusal: Reply | None) -> None:
         """The session is encrypted, and its client may go on or not."""
@@ -312,7 +269,7 @@ class Connection(asyncio.Protocol):
     def answer(self, reply: Reply | None) -> None:
         """Hand an answer to the machine that had to wait for it."""
         if self._transport is None:
-            self._hooks.discard()
+            self.hooks.discard()
             return
         machine = self.machine
         machine.answer(reply)
@@ -324,7 +281,7 @@ class Connection(asyncio.Protocol):
         if transport is None:
             return
         if self._draining and not machine.busy and machine.state in (State.IDLE, State.PLAIN):
-            machine.end(self._service.farewell)
+            machine.end(self.service.farewell)
         out = machine.out
         if out:
             transport.write(out[0] if len(out) == 1 else b"".join(out))
@@ -349,7 +306,7 @@ class Connection(asyncio.Protocol):
             machine.close()
             transport.close()
         else:
-            self.deadline = self._loop.time() + self._service.timeout
+            self.deadline = self._loop.time() + self.service.timeout
             if self._paused:
                 self._regulate()
 
@@ -373,12 +330,14 @@ class Connection(asyncio.Protocol):
     def drain(self) -> None:
         """End the session as soon as it is not inside a transaction."""
         self._draining = True
-        if self._tls is not None and self._tls.handshaking and self._begun:
-            return  # it ends when hands are shaken, or at its deadline
-        if self._begun:
+        if self._greeted and not self._is_shaking:
             self._step()
-        else:
+        else:  # it has brought nothing yet, and may never do
             self.cut()
+
+    @property
+    def _is_shaking(self) -> bool:
+        return self._tls is not None and self._tls.handshaking
 
     def cut(self) -> None:
         """End the session now; what the client does not read at once it does not get."""
@@ -386,7 +345,7 @@ class Connection(asyncio.Protocol):
         if self._tls is not None and self._tls.handshaking:  # no word can be said
             self._drop()
         elif transport is not None:
-            self.machine.end(self._service.farewell)
+            self.machine.end(self.service.farewell)
             self._step()
             if transport.get_write_buffer_size():
                 transport.abort()
@@ -396,13 +355,13 @@ class Connection(asyncio.Protocol):
         if self._ended:
             return
         self._ended = True
-        if self._tls is not None and self._known:
+        if self._tls is not None and self.known:
             self._tls.failed("lost connection")
-        machine, log, client = self.machine, self._service.log, self.session.client.named_address
+        machine, log, client = self.machine, self.service.log, self.session.client.named_address
         where = machine.where
-        reason = self._hooks.reason or reason
+        reason = self.hooks.reason or reason
         receiving = machine.state in (State.CONTENT, State.CHUNKS) or machine.chunk is not None
-        if not self._known:
+        if not self.known:
             return
         if reason and receiving and where in ("DATA", "BDAT"):
             log.emit(events.ENDED_IN_CONTENT, reason, where, machine.received, client)

@@ -29,6 +29,12 @@ TOO_MANY_SESSIONS = Event(
     "A client has more sessions than smtpd_client_connection_count_limit.",
     urgent=True,
 )
+NO_PROXY_HEADER = Event(
+    _PROGRAM,
+    "warning: haproxy read: %s",
+    "A connection that should come by a proxy does not begin with a PROXY header; it is ended.",
+    urgent=True,
+)
 FAILED = Event(
     _PROGRAM,
     "warning: %s: a check of %s failed: %s",

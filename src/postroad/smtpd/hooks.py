@@ -10,14 +10,16 @@ from postroad.base.errors import LookupUnavailable, StoreUnavailable, TableUnava
 from postroad.base.ids import id_of
 from postroad.base.tasks import start
 from postroad.mail.address import to_external
-from postroad.model.forwarded import Forwarded
 from postroad.model.ports import FilterSession, Policy, Receiver
 from postroad.model.reply import Reply
 from postroad.model.session import Session
 from postroad.proto.hooks import PENDING, Answer, Notice
 from postroad.smtpd import events
+from postroad.smtpd.admission import authorize, recognize
 from postroad.smtpd.login import Login
+from postroad.smtpd.rates import Rates
 from postroad.smtpd.refusal import record_of
+from postroad.smtpd.transcript import client_text
 
 if TYPE_CHECKING:
     from postroad.smtpd.connection import Connection
@@ -34,7 +36,7 @@ _ABSENT = (TableUnavailable, LookupUnavailable, StoreUnavailable)
 class SessionHooks:
     """The hooks of one session; implements ``proto.hooks.Hooks``."""
 
-    __slots__ = ("_answer", "_connection", "_late", "_login", "_receiver", "_said", "_service", "_session", "candidate", "filters", "reason")  # fmt: skip  # noqa: E501
+    __slots__ = ("_answer", "_connection", "_late", "_login", "_receiver", "_said", "_service", "_session", "candidate", "filters", "rates", "reason")  # fmt: skip  # noqa: E501
 
     def __init__(self, service: SmtpdService, session: Session, connection: Connection) -> None:
         self._service = service
@@ -43,6 +45,7 @@ class SessionHooks:
         self._receiver: Receiver | None = None
         self._login = Login(service, session)
         self.filters: FilterSession | None = None
+        self.rates: Rates | None = None  # of a client that is counted
         self._said: Reply | None = None  # a refusal of the filters, which log their own
         self._late = False  # the machine waits for an answer
         self._answer: Answer = None
@@ -105,8 +108,14 @@ class SessionHooks:
         return self._ask(self._xclient())
 
     async def _xclient(self) -> Reply | None:
-        await self._connection.authorize()
-        await self._connection.recognize()
+        before, self.filters = self.filters, None
+        if before is not None:
+            before.close()
+        await authorize(self._connection)
+        await recognize(self._connection)
+        filters = self._connection.hooks.filters
+        if filters is not None:
+            return await self._filtered("connect", filters.connect)
         service = self._service
         if service.policy is None or "connect" not in service.stages:
             return None
@@ -125,6 +134,10 @@ class SessionHooks:
         """MAIL; when it is accepted there must be room for the message."""
         self.candidate = ""
         service = self._service
+        if self.rates is not None:
+            refusal = self.rates.message(self._session.client)
+            if refusal is not None:
+                return refusal
         if self.filters is not None:
             return self._ask(self._filtered("mail", self.filters.mail))
         if service.policy is not None and "mail" in service.stages:
@@ -144,6 +157,10 @@ class SessionHooks:
         """RCPT."""
         self.candidate = address
         policy = self._service.policy
+        if self.rates is not None:
+            refusal = self.rates.recipient(self._session.client)
+            if refusal is not None:
+                return refusal
         if self.filters is not None:
             return self._ask(self._recipient(address, self.filters))
         if policy is None or "recipient" not in self._service.stages:
@@ -264,16 +281,14 @@ class SessionHooks:
         """Get a queue id, and say whose message it is."""
         service, session = self._service, self._session
         self._receiver = service.intake.open(session)
-        queue_id = id_of(session.transaction.queue_key)
+        queue_id = self.queue_id  # there is none where another server gets the mail
         if service.local:
             sender = to_external(session.transaction.sender or "")
             service.log.emit(events.LOCAL, queue_id, session.client.local_uid, sender)
         else:
             who = session.client.named_address
-            if session.sasl_method or session.sasl_sender:
-                who += _login_text(session)
-            if session.transaction.forwarded is not None:
-                who += _origin_text(session.transaction.forwarded)
+            if session.sasl_method or session.sasl_sender or session.transaction.forwarded is not None:
+                who += client_text(session)
             service.log.emit(events.ACCEPTED, queue_id, who)
 
     def content(self, piece: bytes) -> None:
@@ -378,19 +393,3 @@ class SessionHooks:
             event, values = events.NOTICES[notice]
             facts = {"q": self.queue_id, "c": client, "w": self._connection.machine.where, "d": detail}
             service.log.emit(event, *(facts[value] for value in values))
-
-
-def _origin_text(forwarded: Forwarded) -> str:
-    """Return what the log has of where a message comes from, as the client says."""
-    text = f", orig_queue_id={forwarded.ident}" if forwarded.ident else ""
-    return text + (f", orig_client={forwarded.origin}" if forwarded.about_client else "")
-
-
-def _login_text(session: Session) -> str:
-    """Return what the log has of a client that has logged in, or says for whom it sends."""
-    values = (
-        ("sasl_method", session.sasl_method),
-        ("sasl_username", session.sasl_username),
-        ("sasl_sender", session.sasl_sender),
-    )
-    return "".join(f", {name}={value}" for name, value in values if value)

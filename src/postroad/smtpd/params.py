@@ -64,6 +64,21 @@ XFORWARD_HOSTS = params.declare(
     "Clients that may say with XFORWARD where their mail comes from: for the log, and for hosts farther on.",
 )
 
+PROXY_PROTOCOL = params.declare(
+    "smtpd_upstream_proxy_protocol",
+    choice("", "haproxy"),
+    "",
+    "How each connection says whose it is, if a proxy passes them on: haproxy is the PROXY protocol, version"
+    " 1 or 2.  Nobody but the proxy may be able to reach the port.",
+)
+PROXY_TIMEOUT = params.declare(
+    "smtpd_upstream_proxy_timeout",
+    TIME,
+    "5s",
+    "How long the proxy may take to say whose a connection is.",
+    low=1,
+)
+
 # --- limits
 RECIPIENT_LIMIT = params.declare(
     "smtpd_recipient_limit", INT, "1000", "The most recipients of one message; further ones get 452.", low=1
@@ -110,11 +125,48 @@ CONNECTION_COUNT = params.declare(
     "The most sessions of one client address at one time; 0 for no limit.",
     low=0,
 )
+CONNECTION_RATE = params.declare(
+    "smtpd_client_connection_rate_limit",
+    INT,
+    "0",
+    "The most sessions that a client may begin in anvil_rate_time_unit; 0 for no limit.",
+    low=0,
+)
+MESSAGE_RATE = params.declare(
+    "smtpd_client_message_rate_limit",
+    INT,
+    "0",
+    "The most MAIL commands of a client in anvil_rate_time_unit, taken or not; 0 for no limit.",
+    low=0,
+)
+RECIPIENT_RATE = params.declare(
+    "smtpd_client_recipient_rate_limit",
+    INT,
+    "0",
+    "The most RCPT commands of a client in anvil_rate_time_unit, taken or not; 0 for no limit.",
+    low=0,
+)
+IPV4_PREFIX = params.declare(
+    "smtpd_client_ipv4_prefix_length",
+    INT,
+    "32",
+    "The bits of an IPv4 address by which clients are counted: shorter ones make a network one client.",
+    low=0,
+    high=32,
+)
+IPV6_PREFIX = params.declare(
+    "smtpd_client_ipv6_prefix_length",
+    INT,
+    "84",
+    "The bits of an IPv6 address by which clients are counted; one host has many addresses.",
+    low=0,
+    high=128,
+)
 LIMIT_EXCEPTIONS = params.declare(
     "smtpd_client_event_limit_exceptions",
     LIST,
     "${smtpd_client_connection_limit_exceptions:$mynetworks}",
-    "Clients whose sessions, handshakes and logins are not counted.",
+    "Clients whose sessions, mail, handshakes and logins are not counted.",
 )
 NEW_TLS_RATE = params.declare(
     "smtpd_client_new_tls_session_rate_limit",

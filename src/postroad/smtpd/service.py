@@ -24,6 +24,9 @@ from postroad.smtpd import params as p
 from postroad.smtpd.connection import Connection
 from postroad.smtpd.footer import Footer
 from postroad.smtpd.limits import Counts, Events, LocalCounts, LocalEvents, Seats, Taken
+from postroad.smtpd.networks import Networks
+from postroad.smtpd.proxied import ProxiedConnection
+from postroad.smtpd.rates import Limits, RateCounts, Rates
 from postroad.smtpd.settings import TlsLevel, options_of, security_of
 from postroad.tables.context import TableContext
 from postroad.tables.maps import Maps
@@ -49,10 +52,9 @@ class SmtpdService:
     methods that can have anything to say: at the others it is not asked.  ``identify`` fills in a
     client's name.  ``has_space`` says whether there is room for a message of so many bytes.  ``limit``
     is the most sessions at one time (0: any number), ``taken`` counts those of other processes too;
-    further clients wait, and ``on_full`` hears of
-    that.  ``tls`` has the certificates, ``authenticator`` knows users; ``new_tls`` and ``auths`` count what
-    has a limit by time.  ``note_refusal`` keeps why clients were refused.  ValueError for settings that
-    cannot be used.
+    further clients wait, and ``on_full`` hears of that.  ``tls`` has the certificates, ``authenticator``
+    knows users; ``new_tls``, ``auths`` and ``rates`` count what has a limit by time.  ``note_refusal`` keeps
+    why clients were refused.  ValueError for settings that cannot be used.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class SmtpdService:
         local_filters: LocalFilters | None = None,
         new_tls: Events | None = None,
         auths: Events | None = None,
+        rates: RateCounts | None = None,
         on_full: Callable[[bool], None] | None = None,
         note_refusal: Callable[[Refusal], None] | None = None,
         local: bool = False,
@@ -113,6 +116,14 @@ class SmtpdService:
         self.whole_requests = settings[p.PER_REQUEST_DEADLINE]
         self.data_rate = settings[p.MIN_DATA_RATE]
         self.connection_limit = 0 if local else settings[p.CONNECTION_COUNT]
+        self._networks = Networks(settings[p.IPV4_PREFIX], settings[p.IPV6_PREFIX])
+        limits = Limits(settings[p.CONNECTION_RATE], settings[p.MESSAGE_RATE], settings[p.RECIPIENT_RATE])
+        self.rates: Rates | None = None
+        if not (local or limits.none):
+            counted, hostname = rates or RateCounts(), self.options.hostname
+            self.rates = Rates(limits, counted, self.log, name, hostname, self.key_of)
+        self.proxy_timeout = float(settings[p.PROXY_TIMEOUT])
+        self._connection = ProxiedConnection if settings[p.PROXY_PROTOCOL] and not local else Connection
         self.farewell = Reply(421, "4.3.2", f"{self.options.hostname} Service shutting down")
         footer = settings[p.REJECT_FOOTER]
         self.footer = Footer(footer, self.options.hostname, clock, _stamp) if footer else None
@@ -140,7 +151,7 @@ class SmtpdService:
 
     def protocol(self) -> asyncio.Protocol:
         """Return the protocol of a new connection."""
-        return Connection(self)
+        return self._connection(self)
 
     # -- for the sessions
 
@@ -195,7 +206,11 @@ class SmtpdService:
 
     def key_of(self, client: Client) -> str:
         """Return under what the service counts what a client does."""
-        return f"{self.name} {client.address}"
+        return f"{self.name} {self._networks.of(client.address)}"
+
+    def network_of(self, client: Client) -> str:
+        """Return what the sessions of a client are counted under."""
+        return self._networks.of(client.address)
 
     async def discards_of(self, client: Client) -> frozenset[str]:
         """Return the EHLO keywords that this client is not told; TableUnavailable when it is not known."""
