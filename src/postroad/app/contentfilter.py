@@ -1,13 +1,24 @@
-"""The content filter (FILTER_README): whose mail goes there, and what is wrong with how it is configured."""
+"""Content filters: whose mail goes there, and what is wrong with how they are configured.
+
+Behind the queue it is content_filter (FILTER_README), before it smtpd_proxy_filter (SMTPD_PROXY_README).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from postroad.app.core import Core
 from postroad.base.config import Config, Service
 from postroad.base.errors import Problem, Severity
+from postroad.base.log import Log
 from postroad.base.params import Settings
-from postroad.model.params import CONTENT_FILTER, RECEIVE_OVERRIDE_OPTIONS
+from postroad.filters.params import PROXY_OPTIONS
+from postroad.filters.proxy import SPEED_ADJUST, ProxiedPolicy, Proxy
+from postroad.filters.proxylink import read_spec
+from postroad.intake.intake import Intake
+from postroad.model.params import CONTENT_FILTER, PROXY_FILTER, QUEUE_DIRECTORY, RECEIVE_OVERRIDE_OPTIONS
+from postroad.model.ports import Intake as Receiving
+from postroad.model.ports import Policy
 
 #: What receive_override_options may say.
 OVERRIDES = ("no_unknown_recipient_checks", "no_address_mappings", "no_header_body_checks", "no_milters")
@@ -35,6 +46,17 @@ def pickup_settings(config: Config) -> Settings:
     )
 
 
+def before_queue(settings: Settings, policy: Policy, intake: Intake, log: Log, core: Core) -> tuple[Policy, Receiving]:  # fmt: skip  # noqa: E501
+    """Return who is asked by a service, and who gets its mail: the intake, or the filter before it.
+
+    ValueError for settings that cannot be used.
+    """
+    if not settings[PROXY_FILTER]:
+        return policy, intake
+    proxy = Proxy(settings, origin=intake, log=log, wheel=core.wheel, loop=core.loop)
+    return policy if proxy.late else ProxiedPolicy(policy, proxy), proxy
+
+
 def check(config: Config) -> list[Problem]:
     """Return what is wrong with content_filter and receive_override_options."""
     found: list[Problem] = []
@@ -44,6 +66,7 @@ def check(config: Config) -> list[Problem]:
         settings = config.settings if service is None else config.settings_for(service)
         found += _unknown_transport(config, service, settings)
         found += _unknown_overrides(config, service, settings)
+        found += _proxies(config, service, settings)
     found += _endless(config)
     return list(dict.fromkeys(found))
 
@@ -75,12 +98,28 @@ def _unknown_overrides(config: Config, service: Service | None, settings: Settin
             yield Problem(where, message, f"it is one of {', '.join(OVERRIDES)}")
 
 
+def _proxies(config: Config, service: Service | None, settings: Settings) -> Iterator[Problem]:
+    place = settings[PROXY_FILTER]
+    try:
+        if place:
+            read_spec(place, settings[QUEUE_DIRECTORY])
+    except ValueError as error:
+        yield Problem(config.where(PROXY_FILTER.name, service), str(error), "such as 127.0.0.1:10025")
+    words: tuple[str, ...] = settings[PROXY_OPTIONS]
+    for word in words:
+        if word != SPEED_ADJUST:
+            message = f'unknown smtpd_proxy_options value "{word}"'
+            yield Problem(config.where(PROXY_OPTIONS.name, service), message, f"it may be {SPEED_ADJUST}")
+
+
 def _endless(config: Config) -> Iterator[Problem]:
-    """Yield a warning where no service takes mail back from the filter without sending it there again."""
-    if not config.settings[CONTENT_FILTER]:
-        return
+    """Yield a warning where no service takes mail back from a filter without sending it there again."""
     services = [each for each in config.services if each.type == "inet" and each.command == "smtpd"]
-    if services and all(config.settings_for(each)[CONTENT_FILTER] for each in services):
-        hint = "give master.cf a further smtpd with '-o content_filter=', for mail that comes from the filter"
-        message = "content_filter: no smtpd service takes mail without sending it to the filter again"
-        yield Problem(config.where(CONTENT_FILTER.name), message, hint, Severity.WARNING)
+    for param in (CONTENT_FILTER, PROXY_FILTER):
+        value = config.settings[param]
+        if value and services and all(config.settings_for(each)[param] for each in services):
+            hint = (
+                f"give master.cf a further smtpd with '-o {param.name}=', for mail that comes from the filter"
+            )
+            message = f"{param.name}: no smtpd service takes mail without sending it to the filter again"
+            yield Problem(config.where(param.name), message, hint, Severity.WARNING)

@@ -104,3 +104,17 @@ MILTER_MACRO_DEFAULTS = params.declare(
     "",
     "Values of macros that nothing else gives one: name=value, or {name=value}.",
 )
+
+# --- the before-queue content filter (SMTPD_PROXY_README)
+PROXY_EHLO = params.declare(
+    "smtpd_proxy_ehlo", STRING, "$myhostname", "What a service calls itself to smtpd_proxy_filter."
+)
+PROXY_TIMEOUT = params.declare(
+    "smtpd_proxy_timeout", TIME, "100s", "How long smtpd_proxy_filter may take for each thing.", low=1
+)
+PROXY_OPTIONS = params.declare(
+    "smtpd_proxy_options",
+    LIST,
+    "",
+    "speed_adjust: smtpd_proxy_filter is not connected to before a message has arrived as a whole.",
+)

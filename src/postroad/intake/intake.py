@@ -118,6 +118,20 @@ class Intake:
             raise TableUnavailable(error.reply.line()) from error
         return envelope.recipients
 
+    # --- for mail that is handed on, and not queued
+
+    def heading(self, session: Session) -> bytes:
+        """Return the fields that go in front of a message: those of access tables, and Received."""
+        received = self._origins.passing(session, self._origins.date(self.clock.now()))
+        return _prepended(session.transaction) + received
+
+    async def facts(self, session: Session) -> dict[str, str]:
+        """Return what is told of where a message comes from.  TableUnavailable: could not look."""
+        found = attributes(session)
+        if await self._clients.find(session):
+            found["rewrite_context"] = "local"
+        return found
+
     # --- for receivers
 
     def prepare_now(self, session: Session, content: bytes, arrival: float) -> Prepared | None:
@@ -213,9 +227,8 @@ def _job(session: Session, queue_id: str, context: bool | None, sender: str, dat
 def _prepared(session: Session, envelope: Envelope, content: bytes, header: tuple[bytes, int], *, wide: bool, local: bool) -> Prepared:  # fmt: skip  # noqa: E501
     """``header`` is what goes in front, and how many bytes of the content it replaces."""
     front, used = header
-    actions = session.transaction.actions
-    if actions and (added := actions.get("PREPEND")):
-        front = b"".join(_field(line) for line in added.split("\n")) + front
+    if session.transaction.actions:
+        front = _prepended(session.transaction) + front
     # a line that is no field ends the header: an empty line must stand in front of the body
     if used < len(content) and not content.startswith(b"\r\n", used):
         front += b"\r\n"
@@ -245,6 +258,11 @@ def _detected_classes(settings: Settings) -> frozenset[str]:
 
 def _is_ascii(envelope: Envelope) -> bool:
     return envelope.sender.isascii() and all(r.address.isascii() for r in envelope.recipients)
+
+
+def _prepended(transaction: Transaction) -> bytes:
+    added = transaction.actions.get("PREPEND")
+    return b"".join(_field(line) for line in added.split("\n")) if added else b""
 
 
 def _field(line: str) -> bytes:

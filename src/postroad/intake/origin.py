@@ -40,6 +40,11 @@ class Origins:
             text = f"{self._head(session)}{queue_id}{recipient_clause(session, date)}"
         return text.encode("utf-8", "surrogateescape")
 
+    def passing(self, session: Session, date: str) -> bytes:
+        """Return the Received field of a message that is handed on and never queued: it has no id."""
+        text = f"{self._head(session).removesuffix(' id ')}{recipient_clause(session, date)}"
+        return text.encode("utf-8", "surrogateescape")
+
     def _head(self, session: Session) -> str:
         client = session.client
         facts = (

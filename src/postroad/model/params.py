@@ -337,3 +337,9 @@ CONTENT_FILTER = params.declare(
     "",
     "transport:nexthop that mail goes to, before it comes back by a service whose own is empty.",
 )
+PROXY_FILTER = params.declare(
+    "smtpd_proxy_filter",
+    STRING,
+    "",
+    "An SMTP server that gets all mail of a service, and not the queue: host:port, inet:host:port, unix:path.",
+)

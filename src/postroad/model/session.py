@@ -32,6 +32,7 @@ class Transaction:
     actions: dict[str, str] = field(
         default_factory=dict
     )  # what access maps ask for: HOLD, DISCARD, FILTER ...
+    asked: Recipient | None = None  # the recipient that the last RCPT named
     forwarded: Forwarded | None = None  # XFORWARD, said before MAIL
     plain: bool = False  # the content has CRLF line ends only, and no line that begins with a dot
     queue_key: int = 0  # 0 until the message has a queue id

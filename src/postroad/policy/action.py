@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import ClassVar, Final, NamedTuple
 
+from postroad.model.params import PROXY_FILTER
 from postroad.model.reply import Reply
 from postroad.policy import query as q
 from postroad.policy.evaluation import run_inside
@@ -172,6 +173,10 @@ class Actions:
             self._warn(
                 f"access table {self._table}: action {act.word} is unavailable in smtpd_etrn_restrictions"
             )
+            return False
+        if self._services.settings[PROXY_FILTER]:
+            unavailable = f"with {PROXY_FILTER.name} specified, action {act.word} is unavailable"
+            self._warn(f"access table {self._table}: {unavailable}")
             return False
         return self._in_transaction(act)
 

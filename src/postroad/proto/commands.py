@@ -205,7 +205,7 @@ def rcpt_read(server: ServerSession, address: str, words: Sequence[str]) -> None
         server.overshoot += 1
         server.refuse(_TOO_MANY, error=server.overshoot > options.recipient_overshoot)
         return
-    recipient = Recipient(address, address, notify, orcpt)
+    recipient = server.session.transaction.asked = Recipient(address, address, notify, orcpt)
     answer = server.hooks.recipient(address)
     if answer is None:
         _rcpt_asked(server, recipient, None)
