@@ -70,7 +70,7 @@ class Wanted:
             case "queue id":
                 return f": {self.text}: " in line
             case "host":
-                return f"{self.text}[" in line.lower()
+                return re.search(rf"(?<![\w.-]){re.escape(self.text)}\[", line.lower()) is not None
             case "message id":
                 found = _MESSAGE_ID.search(line)
                 if found is not None and found[1] == self.text:
