@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from postroad.base.tasks import start
+from postroad.model.client import Client
 from postroad.model.reply import Reply
 from postroad.model.tls import TlsFacts
 from postroad.net.tls.errors import TlsError
@@ -145,3 +146,13 @@ def fault_text(number: int, issuer: str) -> str:
         20: f"untrusted issuer {issuer}",
     }
     return known.get(number, f"num={number}")
+
+
+async def refuse_starttls(service: SmtpdService, client: Client) -> Reply | None:
+    """Return the refusal of a client that has begun too many sessions under TLS."""
+    if await service.is_uncounted(client):
+        return None
+    if service.new_tls.count(service.key_of(client)) <= service.security.new_tls_limit:
+        return None
+    service.log.emit(events.TLS_REFUSED, client.named_address, service.name)
+    return Reply(454, "4.7.0", f"Error: too many new TLS sessions from {client.named_address}")

@@ -16,9 +16,11 @@ from postroad.model.session import Session
 from postroad.proto.hooks import PENDING, Answer, Notice
 from postroad.smtpd import events
 from postroad.smtpd.admission import authorize, recognize
+from postroad.smtpd.allowance import Allowance
+from postroad.smtpd.encryption import refuse_starttls
 from postroad.smtpd.login import Login
 from postroad.smtpd.rates import Rates
-from postroad.smtpd.refusal import record_of
+from postroad.smtpd.refusal import concerning, record_of
 from postroad.smtpd.transcript import client_text
 
 if TYPE_CHECKING:
@@ -31,6 +33,10 @@ _NO_SPACE = Reply(452, "4.3.1", "Insufficient system storage")
 _NO_TLS = Reply(454, "4.7.0", "TLS not available due to local problem")
 _NOT_NOW = Reply(454, "4.7.0", "Temporary authentication failure: (reason unavailable)")
 _ABSENT = (TableUnavailable, LookupUnavailable, StoreUnavailable)
+
+
+async def _nothing() -> None:
+    """Filters that there are none of have nothing to say."""
 
 
 class SessionHooks:
@@ -138,6 +144,8 @@ class SessionHooks:
             refusal = self.rates.message(self._session.client)
             if refusal is not None:
                 return refusal
+        if service.allowance is not None and self._session.sasl_username:
+            return self._ask(self._charged_mail(service.allowance))
         if self.filters is not None:
             return self._ask(self._filtered("mail", self.filters.mail))
         if service.policy is not None and "mail" in service.stages:
@@ -146,6 +154,12 @@ class SessionHooks:
             return None
         self.refused(_NO_SPACE)
         return _NO_SPACE
+
+    async def _charged_mail(self, allowance: Allowance) -> Reply | None:
+        refusal = await allowance.message(self._session)
+        if refusal is not None:
+            return refusal
+        return await self._filtered("mail", _nothing if self.filters is None else self.filters.mail)
 
     async def _mail(self, policy: Policy) -> Reply | None:
         reply = await policy.mail(self._session)
@@ -161,20 +175,28 @@ class SessionHooks:
             refusal = self.rates.recipient(self._session.client)
             if refusal is not None:
                 return refusal
+        allowance = self._service.allowance
+        if allowance is not None and self._session.sasl_username:
+            return self._ask(self._charged_recipient(address, allowance))
         if self.filters is not None:
             return self._ask(self._recipient(address, self.filters))
         if policy is None or "recipient" not in self._service.stages:
             return None
         return self._ask(policy.recipient(self._session, address))
 
-    async def _recipient(self, address: str, filters: FilterSession) -> Reply | None:
+    async def _charged_recipient(self, address: str, allowance: Allowance) -> Reply | None:
+        refusal = await allowance.recipient(self._session)
+        return refusal if refusal is not None else await self._recipient(address, self.filters)
+
+    async def _recipient(self, address: str, filters: FilterSession | None) -> Reply | None:
         service = self._service
         if service.policy is not None and "recipient" in service.stages:
             reply = await service.policy.recipient(self._session, address)
             if reply is not None and not reply.accepts:
-                await filters.recipient(address, reply)
+                if filters is not None:
+                    await filters.recipient(address, reply)
                 return reply
-        self._said = await filters.recipient(address)
+        self._said = None if filters is None else await filters.recipient(address)
         return self._said
 
     def verify(self, address: str) -> Answer:
@@ -244,16 +266,9 @@ class SessionHooks:
         service = self._service
         if service.tls is None or not service.tls.ready:
             return _NO_TLS
-        return self._ask_quietly(self._starttls(), _NO_TLS) if service.security.new_tls_limit else None
-
-    async def _starttls(self) -> Reply | None:
-        service, client = self._service, self._session.client
-        if await service.is_uncounted(client):
+        if not service.security.new_tls_limit:
             return None
-        if service.new_tls.count(service.key_of(client)) <= service.security.new_tls_limit:
-            return None
-        service.log.emit(events.TLS_REFUSED, client.named_address, service.name)
-        return Reply(454, "4.7.0", f"Error: too many new TLS sessions from {client.named_address}")
+        return self._ask_quietly(refuse_starttls(service, self._session.client), _NO_TLS)
 
     def mechanisms(self) -> str:
         """Return what AUTH may name."""
@@ -357,23 +372,15 @@ class SessionHooks:
 
     def refused(self, reply: Reply, *, logged: bool = False) -> None:
         """Log a refusal, unless that was done, and keep it for who asks later why."""
-        session = self._session
-        tail = [""]
-        if session.transaction.sender is not None:
-            tail.append(f"from=<{to_external(session.transaction.sender)}>")
-        where = self._connection.machine.where
-        if self.candidate and where not in ("MAIL", "HELO", "EHLO", "ETRN", "CONNECT"):
-            tail.append(f"to=<{to_external(self.candidate)}>")
-        tail.append(f"proto={session.protocol}")
-        if session.helo:
-            tail.append(f"helo=<{session.helo}>")
+        session, where = self._session, self._connection.machine.where
+        concerned = self.candidate if where not in ("MAIL", "HELO", "EHLO", "ETRN", "CONNECT") else ""
         if not logged:
             client = session.client.named_address
-            words = reply.line(), " ".join(tail)
+            words = reply.line(), concerning(session, concerned)
             self._service.log.emit(events.REFUSED, self.queue_id, "reject", where, client, *words)
         note = self._service.note_refusal
         if note is not None:
-            service, concerned = self._service.name, self.candidate if len(tail) > 2 else ""
+            service = self._service.name
             note(record_of(session, reply, now=self._service.now(), service=service, queue_id=self.queue_id, command=where, recipient=concerned))  # fmt: skip  # noqa: E501
 
     def footer(self, reply: Reply) -> Reply:

@@ -133,6 +133,11 @@ class Seats:
         self._looking = False
         self.taken = 0
 
+    @property
+    def waiting(self) -> int:
+        """Return how many guests wait."""
+        return len(self._waiting)
+
     def _is_full(self) -> bool:
         return self.taken + self._elsewhere.elsewhere() >= self._places
 

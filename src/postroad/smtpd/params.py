@@ -191,6 +191,31 @@ RATE_TIME_UNIT = params.declare(
     low=1,
 )
 
+LOGIN_MESSAGE_RATE = params.declare(
+    "smtpd_login_message_rate",
+    LIST,
+    "",
+    "The most MAIL commands of each user who has logged in, as 100/1h or 100/1h 1000/1d: counted for all"
+    " services and workers together, and across restarts.  A time begins with its first message, so two that"
+    " follow each other can have twice as many close together.",
+    own=True,
+)
+LOGIN_RECIPIENT_RATE = params.declare(
+    "smtpd_login_recipient_rate",
+    LIST,
+    "",
+    "The most RCPT commands of each user who has logged in: see smtpd_login_message_rate.",
+    own=True,
+)
+LOGIN_RATE_MAPS = params.declare(
+    "smtpd_login_rate_maps",
+    LIST,
+    "",
+    "Tables of users with limits of their own, as messages=50/1h,500/1d recipients=1000/1d; unlimited, alone"
+    " or in place of a limit, is none.",
+    own=True,
+)
+
 # --- time
 TIMEOUT = params.declare(
     "smtpd_timeout",

@@ -1,4 +1,4 @@
-"""A refusal as it is kept for who asks later why."""
+"""A refusal as the log has it, and as it is kept for who asks later why."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ from postroad.mail.address import to_external
 from postroad.model.explain import Refusal
 from postroad.model.reply import Reply
 from postroad.model.session import Session
+
+
+def concerning(session: Session, recipient: str) -> str:
+    """Return the end of a refusal's line: what mail it was about."""
+    tail = [""]
+    if session.transaction.sender is not None:
+        tail.append(f"from=<{to_external(session.transaction.sender)}>")
+    if recipient:
+        tail.append(f"to=<{to_external(recipient)}>")
+    tail.append(f"proto={session.protocol}")
+    if session.helo:
+        tail.append(f"helo=<{session.helo}>")
+    return " ".join(tail)
 
 
 def record_of(session: Session, reply: Reply, *, now: float, service: str, queue_id: str, command: str, recipient: str) -> Refusal:  # fmt: skip  # noqa: E501

@@ -21,6 +21,7 @@ from postroad.net.tls.server import ServerTls
 from postroad.proto.ehlo import discards
 from postroad.smtpd import events
 from postroad.smtpd import params as p
+from postroad.smtpd.allowance import allowance_of
 from postroad.smtpd.connection import Connection
 from postroad.smtpd.footer import Footer
 from postroad.smtpd.limits import Counts, Events, LocalCounts, LocalEvents, Seats, Taken
@@ -122,6 +123,7 @@ class SmtpdService:
         if not (local or limits.none):
             counted, hostname = rates or RateCounts(), self.options.hostname
             self.rates = Rates(limits, counted, self.log, name, hostname, self.key_of)
+        self.allowance = None if local else allowance_of(settings, tables, self.log, clock.now)
         self.proxy_timeout = float(settings[p.PROXY_TIMEOUT])
         self._connection = ProxiedConnection if settings[p.PROXY_PROTOCOL] and not local else Connection
         self.farewell = Reply(421, "4.3.2", f"{self.options.hostname} Service shutting down")
@@ -247,6 +249,11 @@ class SmtpdService:
     def sessions(self) -> int:
         """Return how many connections there are, those that wait for their turn included."""
         return len(self._sessions)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many connections wait for their turn."""
+        return self._seats.waiting
 
     def stop_accepting(self) -> None:
         """Turn new clients away, and end each session that is not inside a transaction."""
