@@ -113,6 +113,8 @@ async def test_the_null_sender_has_a_key_of_its_own(services, ask, new_session):
     )
     made = services(smtpd_null_access_lookup_key="nobody")
     assert "rejected" in await ask(access.sender(made, texts({"nobody": "REJECT"}), ""), bounce)
+    made = services(smtpd_null_access_lookup_key="")
+    assert await ask(access.sender(made, "static:REJECT", ""), bounce) is None
 
 
 async def test_without_a_sender_or_recipient_nothing_is_asked(services, ask, new_session):

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from postroad.base.params import Kind
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_TIME = re.compile(r"([0-9]+)\s*([smhdwSMHDW]?)")
+#: Postfix looks at the first letter of the unit alone; so ${postscreen_dnsbl_ttl}h may be 5mh.
+_TIME = re.compile(r"([0-9]+)\s*(?:([smhdwSMHDW]).*)?")
 _SIZE = re.compile(r"([0-9]+)\s*([kKmMgG]?)")
 
 
@@ -40,7 +41,7 @@ def time_kind(unit: str = "s") -> Kind[int]:
         match = _TIME.fullmatch(text.strip())
         if match is None:
             raise ValueError("expected a time such as 90s, 5m, 1h or 5d")
-        return int(match[1]) * _UNITS[match[2].lower() or unit]
+        return int(match[1]) * _UNITS[(match[2] or unit).lower()]
 
     return Kind("time", parse, lambda seconds: f"{seconds}s")
 

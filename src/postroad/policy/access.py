@@ -165,7 +165,7 @@ def sender(services: Services, spec: str, default: str) -> Check:
         if address is None:
             return None
         if not address:
-            return table.ask(query, [null], Subject("", q.SENDER, null.text))
+            return table.ask(query, [null], Subject("", q.SENDER, null.text)) if null.text else None
         return ask(query, address)
 
     return check
