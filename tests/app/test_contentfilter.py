@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from app.texts import config_of
-from postroad.app.contentfilter import check, intake_settings, pickup_settings
+from postroad.app.contentfilter import before_queue, check, intake_settings, pickup_settings
 from postroad.base.errors import Severity
+from postroad.base.log import ListSink, Log
+from postroad.filters.proxy import ProxiedPolicy, Proxy
 from postroad.intake.params import ALWAYS_BCC
 from postroad.model.params import CONTENT_FILTER, RECEIVE_OVERRIDE_OPTIONS
+from postroad.policy.service import ServicePolicy
 
 BACK = "2526 inet n - n - - smtpd -o content_filter= -o receive_override_options=no_address_mappings\n"
 FILTERED = "content_filter = smtp:[127.0.0.1]:10024\n"
@@ -52,6 +55,35 @@ def test_a_filter_without_a_way_back_is_a_warning():
     [problem] = check(config_of(FILTERED))
     assert problem.severity is Severity.WARNING
     assert "-o content_filter=" in problem.hint
+
+
+def test_a_filter_before_the_queue_has_a_place_and_known_options():
+    master = "2526 inet n - n - - smtpd -o smtpd_proxy_filter=127.0.0.1:10025 -o smtpd_proxy_options=speed_adjust\n"
+    assert check(config_of("", master)) == []
+    master = "2526 inet n - n - - smtpd -o smtpd_proxy_filter=a:b:c -o smtpd_proxy_options=faster\n"
+    place, option = check(config_of("", master))
+    assert {place.severity, option.severity} == {Severity.ERROR}
+    assert "bad smtpd_proxy_filter: a:b:c" in place.message
+    assert 'unknown smtpd_proxy_options value "faster"' in option.message
+    assert place.where == option.where == "master.cf:4"
+    [problem] = check(config_of("smtpd_proxy_filter = 127.0.0.1:10025\n"))
+    assert problem.severity is Severity.WARNING
+    assert "-o smtpd_proxy_filter=" in problem.hint
+
+
+async def test_who_gets_a_services_mail(core):
+    intake, policy, log = object(), ServicePolicy.__new__(ServicePolicy), Log(ListSink())
+    policy.stages = frozenset()
+
+    def found(main):
+        return before_queue(config_of(main).settings, policy, intake, log, core)
+
+    assert found("") == (policy, intake)
+    place = "smtpd_proxy_filter = 127.0.0.1:10025\n"
+    asked, proxy = found(place)
+    assert isinstance(asked, ProxiedPolicy)
+    assert isinstance(proxy, Proxy)
+    assert found(place + "smtpd_proxy_options = speed_adjust\n")[0] is policy
 
 
 def test_a_services_mail_is_taken_in_by_the_servers_rules_but_for_filter_and_overrides():

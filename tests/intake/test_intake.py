@@ -204,3 +204,15 @@ async def test_expand_never_takes_a_broken_table_for_an_empty_one(bench):
     b = bench(virtual_alias_maps="fail:x")
     with pytest.raises(TableUnavailable):
         await b.intake.expand("", [Recipient("team@x.test")])
+
+
+async def test_mail_that_is_handed_on_has_a_heading_and_facts(bench):
+    b = bench(local_header_rewrite_clients="static:{{all}}")
+    session = b.session("a@x", actions={"PREPEND": "X-A: 1\nno field"})
+    assert b.intake.heading(session).startswith(b"X-A: 1\r\nReceived: from ")
+    assert b" id " not in b.intake.heading(session)
+    facts = await b.intake.facts(session)
+    assert (facts["log_client_address"], facts["rewrite_context"]) == ("192.0.2.10", "local")
+    b = bench()
+    assert "rewrite_context" not in await b.intake.facts(b.session("a@x"))
+    assert b.store.messages == []

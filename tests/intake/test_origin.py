@@ -74,3 +74,13 @@ def test_what_xforward_says_takes_the_place_of_the_client():
         "log_helo_name": "",
         "log_protocol_name": "unknown",
     }
+
+
+def test_a_message_that_is_handed_on_has_a_field_without_an_id(bench):
+    b = bench()
+    origins = Origins(b.settings)
+    several = origins.passing(b.session("a@x", "b@x"), "DATE").decode()
+    assert several.endswith(") with ESMTP;\r\n\tDATE\r\n")
+    assert " id " not in several
+    one = origins.passing(b.session("a@x"), "DATE").decode()
+    assert one.endswith(") with ESMTP\r\n\tfor <a@x>; DATE\r\n")

@@ -56,17 +56,24 @@ def _session(client: socket.socket, back: int, answer: str) -> None:
                 content = _content(file)
                 mark = f"X-Filtered: from=<{sender}> to=<{','.join(recipients)}> {' '.join(known)}\r\n"
                 time.sleep(0.02)
-                reply = answer or _hand_back(back, sender, recipients, options, mark.encode() + content)
+                reply = answer or _hand_back(
+                    back, known, sender, recipients, options, mark.encode() + content
+                )
             elif verb == "QUIT":
                 reply = "221 2.0.0 Bye"
             client.sendall(reply.encode() + b"\r\n")
 
 
-def _hand_back(port: int, sender: str, recipients: list[str], options: list[str], content: bytes) -> str:
+def _hand_back(
+    port: int, known: list[str], sender: str, recipients: list[str], options: list[str], content: bytes
+) -> str:
     if b"\nSubject: virus" in content:
         return "550 5.7.0 there is a virus in it"
     try:
         with smtplib.SMTP(HOST, port, local_hostname="filter.example", timeout=20) as client:
+            client.ehlo()
+            if known and client.has_extn("xforward"):
+                client.docmd("XFORWARD", " ".join(known))
             kept = [each for each in options if not each.upper().startswith("SIZE=")]
             client.sendmail(sender, recipients, content, mail_options=kept)
     except (OSError, smtplib.SMTPException) as error:

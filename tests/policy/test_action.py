@@ -228,3 +228,18 @@ async def test_a_message_that_is_thrown_away_is_asked_nothing_more(world, say, s
 def test_a_list_is_what_is_neither_an_action_nor_a_reply_nor_a_number():
     assert not any(map(is_list, ("OK", "reject no", "550 no", "12345", "warn")))
     assert all(map(is_list, ("reject_unlisted_sender", "mine, permit", "600 no", "550no")))
+
+
+@pytest.mark.parametrize("value", ["HOLD", "DISCARD", "FILTER smtp:[x]", "REDIRECT a@b", "BCC a@b"])
+async def test_what_needs_a_queue_is_unavailable_with_a_filter_before_it(do, sink, session, value):
+    session.transaction.sender = "s@x"
+    assert await do(value, smtpd_proxy_filter="127.0.0.1:10025") is None
+    assert session.transaction.actions == {}
+    word = value.split()[0]
+    assert f"hash:/t: with smtpd_proxy_filter specified, action {word} is unavailable" in sink.lines[0]
+
+
+async def test_a_field_may_be_put_in_front_of_what_a_filter_gets(do, session):
+    session.transaction.sender = "s@x"
+    assert await do("PREPEND X-A: 1", smtpd_proxy_filter="127.0.0.1:10025") is None
+    assert session.transaction.actions == {"PREPEND": "X-A: 1"}
