@@ -48,7 +48,7 @@ async def test_clients_over_the_services_limit_wait_in_silence(stand):
     await eventually(lambda: stand.service.sessions == 2)
     assert told == [True]
     await second.send("NOOP\r\n")
-    assert stand.log == ["smtpd: connect from unknown[127.0.0.1]"]
+    assert [line for line in stand.log if "master" not in line] == ["smtpd: connect from unknown[127.0.0.1]"]
     await first.ask("QUIT")
     assert (await second.reply()).startswith("220")
     assert await second.reply() == "250 2.0.0 Ok"

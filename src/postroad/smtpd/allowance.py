@@ -33,13 +33,12 @@ class Allowance:
     """The limits of one service's users.  Each question uses one more, unless the answer is no."""
 
     def __init__(self, settings: Settings, tables: TableContext, log: Log, now: Callable[[], float]) -> None:
+        messages, recipients = settings[p.LOGIN_MESSAGE_RATE], settings[p.LOGIN_RECIPIENT_RATE]
+        maps = settings[p.LOGIN_RATE_MAPS]
         self._log = log
         self._now = now
-        self._limits = {
-            _MESSAGES: parse_limits(settings[p.LOGIN_MESSAGE_RATE]),
-            _RECIPIENTS: parse_limits(settings[p.LOGIN_RECIPIENT_RATE]),
-        }
-        self._maps = Maps(settings[p.LOGIN_RATE_MAPS], tables)
+        self._limits = {_MESSAGES: parse_limits(messages), _RECIPIENTS: parse_limits(recipients)}
+        self._maps = Maps(maps, tables)
         self._memory = open_allowances(Path(settings[DATA_DIRECTORY]) / FILE)
 
     async def message(self, session: Session) -> Reply | None:

@@ -108,15 +108,20 @@ class TakenHere:
 _AGAIN = 0.2  # seconds until a worker that has guests waiting looks whether another has made room
 
 
+def _do_nothing(_: bool) -> None:
+    """Hear of something, and do nothing about it."""
+
+
 class Seats:
     """The places of one service, which all workers share.  Who finds none waits, in order, and hears nothing.
 
+    ``reached`` hears when all places are taken, with True when one has just taken the last.
     ``full`` is called with True when somebody waits, so that no more are let in, and with False
     when nobody does any more.  0 places means any number.  Workers that take the last places in the
     same moment may take a few more.
     """
 
-    __slots__ = ("_elsewhere", "_full", "_looking", "_loop", "_places", "_waiting", "taken")
+    __slots__ = ("_elsewhere", "_full", "_looking", "_loop", "_places", "_reached", "_waiting", "taken")
 
     def __init__(
         self,
@@ -124,8 +129,10 @@ class Seats:
         full: Callable[[bool], None],
         loop: asyncio.AbstractEventLoop,
         elsewhere: Taken | None = None,
+        reached: Callable[[bool], None] | None = None,
     ) -> None:
         self._places = places
+        self._reached = reached if reached is not None else _do_nothing
         self._full = full
         self._loop = loop
         self._elsewhere: Taken = elsewhere if elsewhere is not None else TakenHere()
@@ -144,7 +151,10 @@ class Seats:
     def enter(self, guest: Waiting) -> bool:
         """Take a place; False when the guest has to wait, and is called later."""
         if self._places:
-            if self._is_full():
+            left = self._places - self.taken - self._elsewhere.elsewhere()
+            if left <= 1:
+                self._reached(left == 1)
+            if left <= 0:
                 self._waiting.append(guest)
                 if len(self._waiting) == 1:
                     self._full(True)

@@ -29,6 +29,7 @@ from postroad.smtpd.networks import Networks
 from postroad.smtpd.proxied import ProxiedConnection
 from postroad.smtpd.rates import Limits, RateCounts, Rates
 from postroad.smtpd.settings import TlsLevel, options_of, security_of
+from postroad.smtpd.stress import Stress
 from postroad.tables.context import TableContext
 from postroad.tables.maps import Maps
 from postroad.tables.matchlist import AddressList, StringList, parents_of
@@ -145,7 +146,10 @@ class SmtpdService:
         self._xforward = AddressList(listed(p.XFORWARD_HOSTS), tables, parents=parents)
         #: There may be clients that speak for others.
         self.has_proxies = bool(listed(p.XCLIENT_HOSTS) or listed(p.XFORWARD_HOSTS)) and not local
-        self._seats = Seats(limit, on_full or _nobody_minds, loop, taken)
+        self._stress = Stress(name, limit, self.log, loop.time)
+        self._strained: SmtpdService | None = None
+        self._front = self
+        self._seats = Seats(limit, on_full or _nobody_minds, loop, taken, self._stress.reached)
         self._sessions: set[Connection] = set()
         self._empty: asyncio.Future[None] | None = None
         self._stopping = False
@@ -153,12 +157,25 @@ class SmtpdService:
 
     def protocol(self) -> asyncio.Protocol:
         """Return the protocol of a new connection."""
+        strained = self._strained
+        if strained is not None and self._stress:
+            return strained._connection(strained)  # noqa: SLF001 - the same service
         return self._connection(self)
+
+    def relieve(self, strained: SmtpdService) -> None:
+        """Let another service with settings for stress have the new sessions while all places are taken.
+
+        It has no places, sessions and end of its own.
+        """
+        self._strained = strained
+        strained._front = self
 
     # -- for the sessions
 
     def enter(self, connection: Connection) -> bool:
         """Note a connection; False when it has to wait for its turn."""
+        if self._front is not self:
+            return self._front.enter(connection)
         self._sessions.add(connection)
         if self._stopping:
             self.loop.call_soon(connection.cut)
@@ -167,6 +184,9 @@ class SmtpdService:
 
     def leave(self, connection: Connection, counted: str) -> None:
         """Forget a connection."""
+        if self._front is not self:
+            self._front.leave(connection, counted)
+            return
         if connection in self._sessions:
             self._sessions.discard(connection)
             self._seats.leave(connection)
@@ -279,6 +299,8 @@ class SmtpdService:
 
     def _close_authenticator(self) -> None:
         authenticator, self.authenticator = self.authenticator, None
+        if self._strained is not None:
+            self._strained.authenticator = None
         if authenticator is not None:
             spawn(authenticator.close())
 
