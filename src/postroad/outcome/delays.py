@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-
-def _digits(value: float, digits: int) -> str:
-    if value >= 10 or digits == 0:
-        return f"{value:.0f}"
-    if value >= 1:
-        text = f"{value:.1f}"
-    else:
-        places = 2
-        while places < digits and value * 10**places < 10:
-            places += 1
-        text = f"{value:.{min(places, digits)}f}"
-    return text.rstrip("0").rstrip(".") or "0"
-
+from postroad.base.digits import significant
 
 #: Most delays are short, and every line has five of them.
 _BRIEF = 1.0
-_SHORT = [_digits(hundredths / 100, 2) for hundredths in range(101)]
+_SHORT = [significant(hundredths / 100, 2) for hundredths in range(101)]
 
 
 def seconds(value: float, digits: int = 2) -> str:
@@ -30,7 +18,7 @@ def seconds(value: float, digits: int = 2) -> str:
         return "0"
     if value < _BRIEF and digits == 2:
         return _SHORT[int(value * 100 + 0.5)]
-    return _digits(value, digits)
+    return significant(value, digits)
 
 
 def fields(total: float, before: float, waited: float, setup: float, transfer: float, digits: int = 2) -> str:

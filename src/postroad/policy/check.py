@@ -14,12 +14,12 @@ from postroad.policy import params as p
 from postroad.policy.certificates import CCERT, CertificateTable
 from postroad.policy.check_tables import TOLD, table_problems
 from postroad.policy.delegation import read_spec
-from postroad.policy.dnslist import Pattern
 from postroad.policy.guard import FATAL, has_guard
 from postroad.policy.hook_module import find_hook
 from postroad.policy.items import DEFAULTS, Classes, Item, Sort, classes_of, read_list
 from postroad.policy.listed import TAKERS as LISTS_IN_DNS
 from postroad.policy.names import KNOWN, TABLE_TAKERS
+from postroad.proto.dnsbl import Pattern
 from postroad.tables.context import TableContext
 from postroad.tables.matchlist import AddressList
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,42 +9,11 @@ from postroad.base.errors import LookupUnavailable
 from postroad.base.log import Log
 from postroad.model.ports import Resolver
 from postroad.net.hostname import ascii_name
+from postroad.proto.dnsbl import Pattern, query_name
 from postroad.proto.hostname import valid_address, valid_hostname
 
-_PART = r"(?:[0-9]{1,3}|\[[0-9]{1,3}(?:\.\.[0-9]{1,3})?(?:;[0-9]{1,3}(?:\.\.[0-9]{1,3})?)*\])"
-_FILTER = re.compile(rf"({_PART})\.({_PART})\.({_PART})\.({_PART})")
 #: Characters of TXT records in a reply.
 _REASON_LIMIT = 500
-
-
-class Pattern:
-    """Addresses of the form ``127.0.[0..3;9].2``.  ValueError for a text of another form."""
-
-    __slots__ = ("_octets",)
-
-    def __init__(self, text: str) -> None:
-        found = _FILTER.fullmatch(text)
-        if found is None:
-            raise ValueError(f"bad address pattern: {text}")
-        self._octets = tuple(_numbers(part) for part in found.groups())
-
-    def matches(self, address: str) -> bool:
-        """Return whether an IPv4 address is one of them."""
-        octets = address.split(".")
-        return len(octets) == 4 and all(
-            int(octet) in allowed for octet, allowed in zip(octets, self._octets, strict=True)
-        )
-
-
-def _numbers(part: str) -> frozenset[int]:
-    numbers: set[int] = set()
-    for piece in part.strip("[]").split(";"):
-        first, _, last = piece.partition("..")
-        low, high = int(first), int(last or first)
-        if high > 255 or low > high:
-            raise ValueError(f"bad address pattern: {part}")
-        numbers.update(range(low, high + 1))
-    return frozenset(numbers)
 
 
 class Listing(NamedTuple):
@@ -71,9 +38,7 @@ class DnsList:
         """Look for a client's address.  LookupUnavailable when the list does not answer."""
         if not valid_address(address):
             return None
-        # RFC 5782 2.1, 2.4
-        pointer = ipaddress.ip_address(address).reverse_pointer
-        return await self._find(pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa"))
+        return await self._find(query_name(address, self.domain))
 
     async def find_domain(self, what: str) -> Listing | None:
         """Look for a domain, or that of an address.  LookupUnavailable as above."""
@@ -81,10 +46,9 @@ class DnsList:
         if domain.rpartition(".")[2].isdigit():
             return None  # there are lists that answer "no IP queries" with a listing
         name = ascii_name(domain) or ""
-        return await self._find(name) if valid_hostname(name) else None
+        return await self._find(f"{name}.{self.domain}") if valid_hostname(name) else None
 
-    async def _find(self, name: str) -> Listing | None:
-        query = f"{name}.{self.domain}"
+    async def _find(self, query: str) -> Listing | None:
         try:
             addresses: Sequence[str] = await self._resolver.addresses(query, 4)
         except LookupUnavailable as error:
