@@ -61,11 +61,11 @@ def test_the_groups_come_in_order():
     ("line", "severity", "says"),
     [
         ("x unix - n n - - pipe argv=/bin/x", Severity.UNSUPPORTED, "stays in the queue"),
-        ("smtp inet n - n - 1 postscreen", Severity.UNSUPPORTED, "port is not opened"),
+        ("smtp unix n - n - 1 postscreen", Severity.UNSUPPORTED, "not opened"),
         ("x unix - n n - - spawn argv=/bin/x", Severity.UNSUPPORTED, "not started"),
         ("x unix - n n - - /usr/lib/mine", Severity.UNSUPPORTED, "no such program"),
         ("x unix - n n - - smtpd", Severity.UNSUPPORTED, "not opened"),
-        ("smtpd pass - - n - - smtpd", Severity.MEANINGLESS, "postscreen"),
+        ("smtpd pass - - n - - smtpd", Severity.MEANINGLESS, "no postscreen does"),
     ],
 )
 def test_services_that_do_not_run_are_named(line, severity, says):
@@ -79,6 +79,11 @@ def test_services_that_do_not_run_are_named(line, severity, says):
 )
 def test_services_that_run_or_are_inside_are_no_findings(command):
     assert findings(master=f"x unix - - n - - {command}") == []
+
+
+def test_postscreen_and_the_service_that_it_hands_clients_to_run():
+    lines = "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\ndnsblog unix - - n - 0 dnsblog\n"
+    assert findings(master=lines + "tlsproxy unix - - n - 0 tlsproxy\n") == []
 
 
 def test_further_checks_are_asked_and_nothing_is_said_twice():

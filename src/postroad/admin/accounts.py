@@ -43,7 +43,7 @@ class Account:
 def users_files(config: Config) -> list[str]:
     """Return what smtpd_sasl_path names, in main.cf and in services that offer AUTH of our own type."""
     every: list[Settings] = [config.settings]
-    services = [each for each in config.services if each.command == "smtpd" and each.type == "inet"]
+    services = config.smtp_servers
     every += [config.settings_for(each) for each in services]
     own = [each for each in every if each[SASL_TYPE].lower() == "postroad"]
     enabled = [each for each in own if each[AUTH_ENABLE]] or own

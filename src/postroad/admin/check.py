@@ -12,7 +12,7 @@ from postroad.base.errors import Problem, Severity
 _ORDER: Final = (Severity.ERROR, Severity.UNSUPPORTED, Severity.MEANINGLESS, Severity.WARNING)
 
 #: The commands of master.cf that Postroad runs as such.
-RUN: Final = frozenset({"smtpd", "smtp", "lmtp", "local", "virtual", "error", "discard"})
+RUN: Final = frozenset({"smtpd", "smtp", "lmtp", "local", "virtual", "error", "discard", "postscreen"})
 #: Postfix's internal daemons: their work is done inside the server.
 INSIDE: Final = frozenset(
     {"pickup", "cleanup", "qmgr", "oqmgr", "nqmgr", "tlsmgr", "trivial-rewrite", "bounce", "verify", "flush"}
@@ -21,7 +21,6 @@ INSIDE: Final = frozenset(
 _OFF: Final = ("", "no", "none")
 _INSTEAD: Final = {
     "pipe": "no program is run: mail for this transport stays in the queue",
-    "postscreen": "its port is not opened; a line with the command smtpd opens it",
     "spawn": "the program is not started",
     "qmqpd": "its port is not opened",
 }
@@ -37,7 +36,7 @@ def check(config: Config, further: Iterable[Check] = ()) -> list[Problem]:
     found = list(config.problems)
     found += _undeclared(config)
     for service in config.services:
-        found += _service_problems(service)
+        found += _service_problems(config, service)
     for each in further:
         found += each(config)
     unique = dict.fromkeys(found)
@@ -72,15 +71,18 @@ def _undeclared(config: Config) -> list[Problem]:
     return found
 
 
-def _service_problems(service: Service) -> list[Problem]:
+def _service_problems(config: Config, service: Service) -> list[Problem]:
     command = service.command.rpartition("/")[2]
     if command in INSIDE:
         return []
     if command == "smtpd" and service.type not in ("inet", "pass"):
         sentence = f"smtpd is run for inet services only: {service.type}:{service.name} is not opened"
         return [_unsupported(service, sentence)]
-    if command == "smtpd" and service.type == "pass":
-        sentence = "only postscreen hands connections to it, and there is no postscreen"
+    if command == "postscreen" and service.type != "inet":
+        sentence = f"postscreen is run for inet services only: {service.type}:{service.name} is not opened"
+        return [_unsupported(service, sentence)]
+    if command == "smtpd" and service.type == "pass" and service not in config.smtp_servers:
+        sentence = "only postscreen hands connections to it, and no postscreen does"
         return [Problem(service.where, f"service {service.name}: {sentence}", "", Severity.MEANINGLESS)]
     if command in RUN:
         return []

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,6 +13,8 @@ from postroad.app.contentfilter import before_queue, intake_settings, pickup_set
 from postroad.app.core import Core
 from postroad.app.doors import Doors
 from postroad.app.probes import AgentProber, probe_settings
+from postroad.app.screens import screen_of, screens, session_settings
+from postroad.app.stages import Stages
 from postroad.auth.build import authenticator
 from postroad.base import tasks
 from postroad.base.config import Config, Service
@@ -24,13 +23,14 @@ from postroad.base.log import Log
 from postroad.base.params import Settings
 from postroad.filters.service import other_milters, smtpd_milters
 from postroad.intake.intake import Intake
+from postroad.listener.postscreen import Postscreen
 from postroad.mail.rewrite import Rewriter
 from postroad.model.client import Client
 from postroad.model.explain import Refusal
 from postroad.model.message import Message, Recipient
 from postroad.model.outcome import Outcome
 from postroad.model.params import DEFAULT_PROCESS_LIMIT, SYSLOG_NAME
-from postroad.model.ports import Agent, Outcomes
+from postroad.model.ports import Agent
 from postroad.net.counts import (
     AUTH,
     CONNECTION,
@@ -62,54 +62,6 @@ from postroad.smtpd.service import SmtpdService
 from postroad.smtpd.settings import TlsLevel, tls_level
 from postroad.store.params import REFUSAL_RECORD_SIZE
 from postroad.tables.context import TableContext
-
-
-@dataclass(slots=True)
-class Stages:
-    """The stages under one set of settings."""
-
-    router: Router
-    transports: Mapping[str, TransportLanes]
-    outcomes: Outcomes
-    services: Mapping[str, SmtpdService]
-    submission: SmtpdService
-    agents: Sequence[Agent]
-    doors: Mapping[str, Doors]
-
-    async def listen(self, sockets: Sequence[tuple[str, socket.socket]], submit: socket.socket) -> None:
-        """Accept connections for the services; ``submit`` is the local users' socket."""
-        for name, sock in sockets:
-            if name in self.services:
-                self.doors[name].add(sock, self.services[name])
-            else:
-                sock.close()
-        # The socket of local users outlives this set of settings.
-        self.doors[""].add(submit.dup(), self.submission)
-        await asyncio.gather(*(doors.open() for doors in self.doors.values()))
-
-    async def stop_listening(self) -> None:
-        """Accept no more."""
-        await asyncio.gather(*(doors.close() for doors in self.doors.values()))
-
-    @property
-    def sessions(self) -> int:
-        """Return how many sessions there are."""
-        return sum(service.sessions for service in (*self.services.values(), self.submission))
-
-    async def drain_sessions(self, seconds: float) -> None:
-        """End the sessions: those at their final dot are finished first."""
-        every = [*self.services.values(), self.submission]
-        await asyncio.gather(*(service.drain(seconds) for service in every))
-
-    async def close_agents(self) -> None:
-        """End idle connections of the agents."""
-        await asyncio.gather(*(agent.close() for agent in self.agents))
-
-    async def retire(self) -> None:
-        """After a reload: sessions go on as long as they like, agents end their idle connections."""
-        for service in self.services.values():
-            service.retire()
-        await self.close_agents()
 
 
 def build(config: Config, core: Core) -> Stages:
@@ -149,7 +101,6 @@ class _Builder:
         )
 
     def stages(self) -> Stages:
-        services = [each for each in self.config.services if each.type == "inet" and each.command == "smtpd"]
         programs: dict[str, tuple[str, Log]] = {}
         agents = AgentBuilder(
             self.config,
@@ -170,11 +121,13 @@ class _Builder:
             log=self.log,
             clock=self.core.clock,
         )
+        services = {each.key: self._smtpd(each) for each in self.config.smtp_servers}
         # The lanes last: they outlive these settings, and change only if all else could be built.
         return Stages(
             router=self.router,
             outcomes=outcomes,
-            services={each.key: self._smtpd(each) for each in services},
+            services=services,
+            screens={each.key: self._screen(each, services) for each in screens(self.config)},
             submission=self._submission(),
             transports=self._transports(agents),
             agents=list(agents.values()),
@@ -203,7 +156,7 @@ class _Builder:
 
     def _taken(self, service: Service) -> ServiceCount | None:
         """Return the count of a service's sessions that all workers share."""
-        names = sorted(each.key for each in self.config.services if each.type == "inet")
+        names = sorted(each.key for each in self.config.services if each.type in ("inet", "pass"))
         number = names.index(service.key)
         return self.core.counts.sessions(number) if number < SERVICES else None
 
@@ -225,8 +178,13 @@ class _Builder:
             clock=self.core.clock,
         )
 
-    def _smtpd(self, service: Service) -> SmtpdService:
+    def _screen(self, service: Service, targets: Mapping[str, SmtpdService]) -> Postscreen:
         settings = self.config.settings_for(service)
+        tables = self.tables if settings is self.settings else self._tables(settings)
+        return screen_of(service, settings, self.core, targets, tables, self.resolver, self._taken(service))
+
+    def _smtpd(self, service: Service) -> SmtpdService:
+        settings = session_settings(service, self.config)
         log = self.core.log.named(settings[SYSLOG_NAME])
         same = settings is self.settings
         router = self.router if same else Router(settings, self._tables(settings), log, self.own)

@@ -24,6 +24,7 @@ from postroad.base.errors import Problem, Severity, TableUnavailable
 from postroad.base.kinds import split_list
 from postroad.base.params import Settings
 from postroad.delivery.smtp.login_params import SASL_AUTH_ENABLE, SASL_PASSWORD_MAPS
+from postroad.listener.security import tls_level as screen_tls_level
 from postroad.model.params import QUEUE_DIRECTORY
 from postroad.net.tls.chains import Chain, read_chains, read_pair
 from postroad.net.tls.context import new_context
@@ -32,6 +33,7 @@ from postroad.net.tls.files import named, self_signed_path
 from postroad.net.tls.params import TLS_SERVER_SNI_MAPS
 from postroad.net.tls.server import ServerTls
 from postroad.net.tls.sni import fill
+from postroad.smtpd.params import TLS_LEVEL, TLS_WRAPPERMODE
 from postroad.smtpd.settings import TlsLevel, tls_level
 from postroad.tables.context import TableContext
 from postroad.tables.inline import Inline
@@ -106,6 +108,11 @@ def demands_tls(settings: Settings) -> bool:
     return tls_level(settings) in (TlsLevel.ENCRYPT, TlsLevel.WRAPPER)
 
 
+def with_tls_level(settings: Settings) -> Settings:
+    """Return a postscreen service's settings as those of an smtpd service with its level of TLS."""
+    return settings.with_values({TLS_LEVEL.name: screen_tls_level(settings), TLS_WRAPPERMODE.name: False})
+
+
 def needs_self_signed(config: Config) -> bool:
     """Return whether a service offers TLS and names no certificate."""
     return any(
@@ -115,8 +122,12 @@ def needs_self_signed(config: Config) -> bool:
 
 
 def _servers(config: Config) -> Iterator[tuple[Service, Settings]]:
-    """Yield the smtpd services that offer TLS."""
+    """Yield the services that offer TLS to clients, with settings as those of an smtpd service."""
     for service in config.services:
+        if service.type == "inet" and service.command == "postscreen":
+            screened = config.settings_for(service)
+            if screen_tls_level(screened) != "none":
+                yield service, with_tls_level(screened)
         if service.type in ("inet", "pass") and service.command == "smtpd":
             settings = config.settings_for(service)
             if tls_level(settings) is not TlsLevel.PLAIN:
@@ -369,7 +380,7 @@ def check(config: Config) -> list[Problem]:
 def _where(config: Config, service: Service, reason: str) -> str:
     """Return where the parameter is set that names the file, or is named itself, in ``reason``."""
     settings = config.settings_for(service)
-    for name in FILE_PARAMETERS[service.command]:
+    for name in FILE_PARAMETERS["smtpd" if service.command == "postscreen" else service.command]:
         if any(path in reason for path in split_list(settings.texts.get(name, ""))):
             return config.where(name, service)
     return config.where(reason.partition(":")[0], service)

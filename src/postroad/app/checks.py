@@ -8,6 +8,7 @@ from functools import partial
 from postroad.app import openssl_config
 from postroad.app.certificates import check as certificates
 from postroad.app.contentfilter import check as content_filter
+from postroad.app.screens import check as check_screens
 from postroad.app.sockets import endpoints
 from postroad.auth.check import check as check_auth
 from postroad.base.config import Config, Service
@@ -32,24 +33,22 @@ _MAP_ENDINGS = ("_maps", "_address_maps")
 def restrictions(config: Config) -> list[Problem]:
     """Return what is wrong with the restriction lists of each smtpd service."""
     found: list[Problem] = []
-    for service in config.services:
-        if service.command == "smtpd" and service.type == "inet":
-            settings = config.settings_for(service)
-            tables = TableContext(config.directory, settings.texts)
-            found += check_policy(settings, partial(_where, config, service), tables)
+    for service in config.smtp_servers:
+        settings = config.settings_for(service)
+        tables = TableContext(config.directory, settings.texts)
+        found += check_policy(settings, partial(_where, config, service), tables)
     return found
 
 
 def logins(config: Config) -> list[Problem]:
     """Return what is wrong with TLS, AUTH and milters of each smtpd service."""
     found: list[Problem] = []
-    for service in config.services:
-        if service.command == "smtpd" and service.type == "inet":
-            settings = config.settings_for(service)
-            where = partial(_where, config, service)
-            found += check_service(settings, where, service.name)
-            found += check_auth(settings, where, TableContext(config.directory, settings.texts))
-            found += check_filters(settings, where)
+    for service in config.smtp_servers:
+        settings = config.settings_for(service)
+        where = partial(_where, config, service)
+        found += check_service(settings, where, service.name)
+        found += check_auth(settings, where, TableContext(config.directory, settings.texts))
+        found += check_filters(settings, where)
     return list(dict.fromkeys(found))
 
 
@@ -169,4 +168,5 @@ FURTHER: tuple[Callable[[Config], list[Problem]], ...] = (
     openssl_config.check,
     logins,
     content_filter,
+    check_screens,
 )

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from typing import Protocol
 
 from postroad.listener.listener import Listener
-from postroad.smtpd.service import SmtpdService
+
+
+class Serving(Protocol):
+    """A service that clients come to."""
+
+    def protocol(self) -> asyncio.Protocol:
+        """Return the protocol of a new connection."""
+        ...
 
 
 class Doors:
@@ -14,7 +23,7 @@ class Doors:
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
 
-    def add(self, sock: socket.socket, service: SmtpdService) -> None:
+    def add(self, sock: socket.socket, service: Serving) -> None:
         """Add a socket of the service."""
         self._listeners.append(Listener(sock, service.protocol))
 

@@ -77,7 +77,7 @@ class Question:
 
 def service_of(config: Config, wanted: str) -> Service:
     """Return the smtpd service of this name or port ("": the one on port 25, or else the first)."""
-    services = [each for each in config.services if each.type == "inet" and each.command == "smtpd"]
+    services = config.smtp_servers
     if not services:
         raise PostroadError("master.cf has no inet service that runs smtpd")
     port = {place.service: str(place.port) for place in endpoints(config)[0]}

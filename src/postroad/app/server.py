@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from postroad.admin.queue import perform
-from postroad.app.build import Stages, build
+from postroad.app.build import build
 from postroad.app.certificates import Certificates
 from postroad.app.contentfilter import pickup_settings
 from postroad.app.core import Core
 from postroad.app.flushing import Wishes
 from postroad.app.keyring import Keyring
 from postroad.app.registry import registry
+from postroad.app.stages import Stages
 from postroad.base import tasks
 from postroad.base.clock import SystemClock
 from postroad.base.config import Config, find_facts, load_texts

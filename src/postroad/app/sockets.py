@@ -43,11 +43,11 @@ Opened = dict[str, tuple[Endpoint, list[socket.socket]]]
 
 
 def endpoints(config: Config) -> tuple[list[Endpoint], list[Problem]]:
-    """Return every endpoint of the smtpd services, and what is wrong with any."""
+    """Return every endpoint of the smtpd and postscreen services, and what is wrong with any."""
     found: list[Endpoint] = []
     problems: list[Problem] = []
     for service in config.services:
-        if service.type != "inet" or service.command != "smtpd":
+        if service.type != "inet" or service.command not in ("smtpd", "postscreen"):
             continue
         try:
             found += _of(service, config.settings_for(service))

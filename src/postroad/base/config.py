@@ -54,6 +54,21 @@ class Config:
         """Return the service of this name and type."""
         return next((each for each in self.services if each.name == name and each.type == type_), None)
 
+    @property
+    def smtp_servers(self) -> list[Service]:
+        """Return the smtpd services that clients come to: by a port of their own, or through postscreen."""
+        passed = {
+            self.settings_for(each).texts.get("smtpd_service_name")
+            for each in self.services
+            if each.command == "postscreen" and each.type == "inet"
+        }
+        return [
+            each
+            for each in self.services
+            if each.command == "smtpd"
+            and (each.type == "inet" or (each.type == "pass" and each.name in passed))
+        ]
+
     def where(self, name: str, service: Service | None = None) -> str:
         """Return where a parameter is set, as ``file:line``; empty when it is at its default."""
         if service is not None and name in service.places:

@@ -1,0 +1,138 @@
+"""Postscreen services: which there are, to whom their clients go, and what is wrong with them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from postroad.app.certificates import with_tls_level
+from postroad.app.core import Core
+from postroad.base.config import Config, Service
+from postroad.base.errors import Problem
+from postroad.base.log import Log, Sink
+from postroad.base.params import Settings
+from postroad.listener import params as p
+from postroad.listener.access_list import AccessLists
+from postroad.listener.postscreen import Postscreen
+from postroad.listener.security import tls_level
+from postroad.model.client import Client
+from postroad.model.params import MYHOSTNAME, SYSLOG_NAME
+from postroad.model.reply import Reply
+from postroad.net.counts import ServiceCount
+from postroad.net.resolver import CachingResolver
+from postroad.net.tls.errors import TlsError
+from postroad.net.tls.server import ServerTls
+from postroad.proto.dnsbl import site_of
+from postroad.proto.ehlo import discards
+from postroad.smtpd.footer import Footer
+from postroad.smtpd.params import PROXY_PROTOCOL, REJECT_FOOTER, TLS_LOGLEVEL
+from postroad.smtpd.service import SmtpdService
+from postroad.tables.context import TableContext
+
+
+def screens(config: Config) -> list[Service]:
+    """Return the services of master.cf with postscreen in front of them."""
+    return [each for each in config.services if each.command == "postscreen" and each.type == "inet"]
+
+
+def session_settings(service: Service, config: Config) -> Settings:
+    """Return the settings of an smtpd service.  To a client that has passed, no proxy says anything more."""
+    settings = config.settings_for(service)
+    if service.type == "pass" and settings[PROXY_PROTOCOL]:
+        return settings.with_values({PROXY_PROTOCOL.name: ""})
+    return settings
+
+
+def screen_of(
+    service: Service,
+    settings: Settings,
+    core: Core,
+    targets: Mapping[str, SmtpdService],
+    tables: TableContext,
+    resolver: CachingResolver,
+    taken: ServiceCount | None,
+) -> Postscreen:
+    """Make one.  ValueError for settings that cannot be used."""
+    target = targets.get(f"{settings[p.SMTPD_SERVICE]}/pass")
+    if target is None:
+        raise ValueError(f"service {service.name}: {_homeless(settings)}")
+    return Postscreen(
+        settings,
+        target=target,
+        log=core.log.named(settings[SYSLOG_NAME]),
+        clock=core.clock,
+        wheel=core.wheel,
+        loop=core.loop,
+        tables=tables,
+        resolver=resolver,
+        counts=core.counts,
+        taken=taken,
+        tls=_tls(service, settings, core),
+        tls_loglevel=settings[TLS_LOGLEVEL],
+        footer=_footer(settings, core),
+    )
+
+
+def _tls(service: Service, settings: Settings, core: Core) -> ServerTls | None:
+    if tls_level(settings) == "none":
+        return None
+    try:
+        return core.keyring.server(with_tls_level(settings))
+    except TlsError as error:
+        raise ValueError(f"service {service.name}: {error}") from error
+
+
+def _footer(settings: Settings, core: Core) -> Callable[[Reply, str, int], Reply] | None:
+    text = settings[p.REJECT_FOOTER]
+    if text == f"${REJECT_FOOTER.name}":
+        text = settings[REJECT_FOOTER]
+    if not text:
+        return None
+    footer = Footer(text, settings[MYHOSTNAME], core.clock, _stamp)
+
+    def add(reply: Reply, address: str, port: int) -> Reply:
+        return footer.add(reply, Client(address, port))
+
+    return add
+
+
+def _stamp(now: float) -> str:
+    return time.strftime("%b %e %H:%M:%S", time.localtime(now))
+
+
+def _homeless(settings: Settings) -> str:
+    name = settings[p.SMTPD_SERVICE]
+    return f"postscreen hands clients to the service {name} of type pass, and master.cf has no smtpd there"
+
+
+def check(config: Config) -> list[Problem]:
+    """Return what is wrong with the postscreen services."""
+    found: list[Problem] = []
+    passes = {each.name for each in config.smtp_servers if each.type == "pass"}
+    for service in screens(config):
+        settings = config.settings_for(service)
+        if settings[p.SMTPD_SERVICE] not in passes:
+            hint = f"add the line: {settings[p.SMTPD_SERVICE]} pass - - n - - smtpd"
+            found.append(Problem(service.where, f"service {service.name}: {_homeless(settings)}", hint))
+        found += _value_problems(config, service, settings)
+    return list(dict.fromkeys(found))
+
+
+def _value_problems(config: Config, service: Service, settings: Settings) -> Iterator[Problem]:
+    def problem(name: str, error: Exception) -> Problem:
+        return Problem(config.where(name, service), f"{name}: {error}")
+
+    for text in settings[p.DNSBL_SITES]:
+        try:
+            site_of(text)
+        except ValueError as error:
+            yield problem(p.DNSBL_SITES.name, error)
+    hidden: tuple[str, ...] = settings[p.DISCARD_EHLO]
+    try:
+        discards(hidden)
+    except ValueError as error:
+        yield problem(p.DISCARD_EHLO.name, error)
+    try:
+        AccessLists(settings, TableContext(config.directory, settings.texts), Log(Sink()))
+    except ValueError as error:
+        yield problem(p.ACCESS_LIST.name, error)
