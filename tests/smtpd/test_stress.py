@@ -19,6 +19,11 @@ def test_a_full_service_is_under_stress_for_a_while_and_the_log_has_it_once(name
     assert not stress
     stress.reached(False)
     assert stress
+    assert sink.lines == []
+    now[0] += 1001
+    assert not stress
+    for _ in range(3):
+        stress.reached(True)
     full, avoid, read = sink.lines
     assert full.startswith(
         f'master: warning: service "{name}" ({port}) has reached its process limit "7": new '
