@@ -79,7 +79,7 @@ def test_a_client_has_all_of_it_and_the_newest_can_be_asked_for(server, capsys):
     assert [each["recipient"] for each in found if each["kind"] == "refusal"] == ["x@far.test"]
 
 
-@pytest.mark.parametrize("what", ["<one@x.test>", "bob@example.test"])
+@pytest.mark.parametrize("what", ["<one@x.test>", "one@x.test", "bob@example.test"])
 def test_a_message_is_followed_through_the_log(server, capsys, what):
     assert run(str(server.etc), [what]) == 0
     printed = capsys.readouterr().out

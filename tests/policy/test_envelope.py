@@ -40,3 +40,10 @@ async def test_any_other_address_is_resolved(meaning, address, resolved, suspici
     assert found == Meaning(resolved, suspicious)
     assert asked == [resolved]
     assert not (await meaning(address, allow_untrusted_routing="yes"))[0].suspicious
+
+
+async def test_who_cannot_be_routed_is_named_in_whichever_list(world, session):
+    made = world(smtpd_client_restrictions="reject_unauth_destination")
+    made.router.broken = True
+    reply = await made.policy.recipient(session, "u@box.test")
+    assert reply.line() == "451 4.3.0 <u@box.test>: Temporary lookup failure"

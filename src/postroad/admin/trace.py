@@ -75,6 +75,10 @@ class Wanted:
                 found = _MESSAGE_ID.search(line)
                 if found is not None and found[1] == self.text:
                     return True
+            case _:
+                # A message id may be given without its brackets.
+                if f"message-id=<{self.text}>" in line.lower():
+                    return True
         bare = self.text.strip("<>").lower()
         return any(each.lower() == bare for each in _ADDRESSES.findall(line))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from postroad.base.errors import TableUnavailable
 from postroad.mail.rewrite import Rewriter
 from postroad.model.route import AddressClass, Route
 from postroad.policy.params import ALLOW_UNTRUSTED_ROUTING
@@ -53,9 +54,16 @@ class Envelope:
         self._trust_routing = services.settings[ALLOW_UNTRUSTED_ROUTING]
 
     async def route(self, address: str, query: Query) -> Route:
-        """Return the route of an address as the client gave it; TableUnavailable: could not look."""
-        address = self._rewriter.rewrite(address)
-        return await self._router.route(address, query.session.transaction.sender or "")
+        """Return the route of an address as the client gave it; TableUnavailable: could not look.
+
+        The reply to that then speaks of the address, in whichever list it was asked.
+        """
+        try:
+            sender = query.session.transaction.sender or ""
+            return await self._router.route(self._rewriter.rewrite(address), sender)
+        except TableUnavailable:
+            query.name = address
+            raise
 
     async def authorized(self, query: Query) -> bool:
         """Return whether anyone may send to the recipient."""
