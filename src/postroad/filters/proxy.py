@@ -7,7 +7,6 @@ hears; when it cannot be asked the client hears 451.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,16 +17,15 @@ from postroad.base.wheel import Wheel
 from postroad.filters import params as p
 from postroad.filters.outbox import Outbox
 from postroad.filters.proxylink import QUIT, ProxyError, ProxyLink, ProxySpec, dial, read_spec
+from postroad.filters.proxywords import UNAVAILABLE, mail_line, rcpt_line, reply_of
 from postroad.mail.address import to_external
-from postroad.model.message import DELAY, FAILURE, NEVER, SUCCESS, Message, Recipient
+from postroad.model.message import Message, Recipient
 from postroad.model.params import PROXY_FILTER, QUEUE_DIRECTORY
 from postroad.model.ports import Judge, Policy
 from postroad.model.reply import Reply
-from postroad.model.session import Session, Transaction
-from postroad.proto import xtext
-from postroad.proto.client_commands import UnsendableAddress, rcpt_command, wire
+from postroad.model.session import Session
 from postroad.proto.client_content import ContentEncoder
-from postroad.proto.client_features import Features, parse_features
+from postroad.proto.client_features import parse_features
 from postroad.proto.client_xforward import introduction
 from postroad.proto.replies import ServerReply, printable
 
@@ -47,14 +45,9 @@ ENDED = Event(
     "proxy-%s: END-OF-MESSAGE: %s; from=<%s> to=<%s> proto=%s helo=<%s>",
     "What the before-queue content filter said of a message.",
 )
-UNAVAILABLE = Reply(451, "4.3.0", "Error: queue file write error")  # Postfix's words
 _ASKED = frozenset({"recipient", "data"})
 _MEMORY = "proxy"  # the conversation's place in a transaction
-_STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3}) (.*)", re.DOTALL)
-_NOTIFY = ((NEVER, "NEVER"), (SUCCESS, "SUCCESS"), (FAILURE, "FAILURE"), (DELAY, "DELAY"))
 SPEED_ADJUST = "speed_adjust"
-_WITH_DSN = Features()
-_WITH_DSN.dsn = True
 
 
 class Origin(Protocol):
@@ -333,49 +326,6 @@ class ProxyReceiver:
             session.protocol,
             session.helo,
         )
-
-
-def reply_of(reply: ServerReply) -> Reply:
-    """Return what the client hears of a filter's reply: its last line, as in Postfix.
-
-    Only one that is a yes or a no is handed on.
-    """
-    if reply.code // 100 not in (2, 4, 5):
-        return UNAVAILABLE
-    text = printable(reply.raw.split(b"\n")[-1])[4:]
-    found = _STATUS.fullmatch(text)
-    if found is not None and found[1][0] == str(reply.code)[0]:
-        return Reply(reply.code, found[1], found[2])
-    return Reply(reply.code, "", text)
-
-
-def mail_line(transaction: Transaction) -> bytes:
-    """Return MAIL as the client said it; b"" when that cannot be said."""
-    try:
-        line = b"MAIL FROM:<%b>" % wire(transaction.sender or "", to_external)
-    except UnsendableAddress:
-        return b""
-    words = [
-        f"SIZE={transaction.size}" if transaction.size else "",
-        "BODY=8BITMIME" if transaction.eight_bit else "",
-        "SMTPUTF8" if transaction.smtputf8 else "",
-        f"RET={transaction.ret}" if transaction.ret else "",
-        f"ENVID={xtext.encode(transaction.envid)}" if transaction.envid else "",
-        f"AUTH={transaction.auth}" if transaction.auth else "",  # not decoded
-    ]
-    return b" ".join([line, *(word.encode("utf-8", "surrogateescape") for word in words if word)]) + b"\r\n"
-
-
-def rcpt_line(recipient: Recipient, *, smtputf8: bool = False) -> bytes:
-    """Return RCPT as the client said it; b"" when that cannot be said."""
-    try:
-        if recipient.orcpt:
-            return rcpt_command(recipient, _WITH_DSN, to_external, smtputf8=smtputf8)
-        line = b"RCPT TO:<%b>" % wire(recipient.original, to_external)
-    except UnsendableAddress:
-        return b""
-    notify = ",".join(name for bit, name in _NOTIFY if recipient.notify & bit)
-    return line + (f" NOTIFY={notify}" if notify else "").encode() + b"\r\n"
 
 
 class ProxiedPolicy:
