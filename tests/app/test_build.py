@@ -15,6 +15,7 @@ from postroad.base.config import load_texts
 from postroad.base.errors import ConfigurationError
 from postroad.delivery.smtp.agent import SmtpAgent
 from postroad.smtpd.settings import TlsLevel
+from postroad.store.refusals import RefusalFile
 
 
 async def test_each_service_and_each_transport_is_built(core):
@@ -181,3 +182,14 @@ async def test_sessions_that_run_outlive_another_certificate_and_a_reload(core, 
         for each in (writer, new_writer):
             each.close()
     await stages.close_agents()
+
+
+async def test_refusals_are_kept_as_the_settings_say_after_a_reload_too(core, tmp_path):
+    (without,) = build(config_of(), core).services.values()
+    assert without.note_refusal is None
+    core.refusals = RefusalFile(tmp_path / "refusals-0.jsonl", 1)
+    (kept,) = build(config_of("refusal_record_size = 2m\n"), core).services.values()
+    assert kept.note_refusal == core.refusals.note
+    assert core.refusals.size == 2 << 20
+    (none,) = build(config_of("refusal_record_size = 0\n"), core).services.values()
+    assert none.note_refusal is None
