@@ -38,7 +38,7 @@ def test_a_full_service_is_under_stress_for_a_while_and_the_log_has_it_once(name
 def pressed(stand):
     """A service of two places with other settings under stress."""
     calm = stand.make(limit=2)
-    strained = SmtpdService(
+    SmtpdService(
         settings(smtpd_hard_error_limit="1", mail_name="Stressed"),
         intake=stand.intake,
         log=Log(stand.sink, pid=7),
@@ -46,8 +46,8 @@ def pressed(stand):
         wheel=stand.wheel,
         loop=stand.loop,
         tables=TableContext(),
+        front=calm,
     )
-    calm.relieve(strained)
     return calm
 
 

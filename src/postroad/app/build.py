@@ -15,6 +15,7 @@ from postroad.app.doors import Doors
 from postroad.app.probes import AgentProber, probe_settings
 from postroad.app.screens import screen_of, screens, session_settings
 from postroad.app.stages import Stages
+from postroad.app.strain import strained
 from postroad.auth.build import authenticator
 from postroad.base import tasks
 from postroad.base.config import Config, Service
@@ -30,7 +31,7 @@ from postroad.model.explain import Refusal
 from postroad.model.message import Message, Recipient
 from postroad.model.outcome import Outcome
 from postroad.model.params import DEFAULT_PROCESS_LIMIT, SYSLOG_NAME
-from postroad.model.ports import Agent
+from postroad.model.ports import Agent, Authenticator, Filters
 from postroad.net.counts import (
     AUTH,
     CONNECTION,
@@ -121,7 +122,8 @@ class _Builder:
             log=self.log,
             clock=self.core.clock,
         )
-        services = {each.key: self._smtpd(each) for each in self.config.smtp_servers}
+        under_stress = strained(self.config)
+        services = {each.key: self._smtpd(each, under_stress) for each in self.config.smtp_servers}
         # The lanes last: they outlive these settings, and change only if all else could be built.
         return Stages(
             router=self.router,
@@ -183,12 +185,20 @@ class _Builder:
         tables = self.tables if settings is self.settings else self._tables(settings)
         return screen_of(service, settings, self.core, targets, tables, self.resolver, self._taken(service))
 
-    def _smtpd(self, service: Service) -> SmtpdService:
+    def _smtpd(self, service: Service, under_stress: Config) -> SmtpdService:
+        """Make a service and, if its places have an end, what has its sessions while all are taken."""
         settings = session_settings(service, self.config)
         log = self.core.log.named(settings[SYSLOG_NAME])
         same = settings is self.settings
-        router = self.router if same else Router(settings, self._tables(settings), log, self.own)
         tables = self.tables if same else self._tables(settings)
+        router = self.router if same else Router(settings, tables, log, self.own)
+        calm = self._smtpd_of(service, settings, tables, router)
+        if self._limit(service):
+            self._smtpd_of(service, session_settings(service, under_stress), tables, router, calm)
+        return calm
+
+    def _smtpd_of(self, service: Service, settings: Settings, tables: TableContext, router: Router, calm: SmtpdService | None = None) -> SmtpdService:  # fmt: skip  # noqa: E501
+        log = self.core.log.named(settings[SYSLOG_NAME])
         recipients = RecipientCheck(settings, tables, router)
         policy = ServicePolicy(
             settings,
@@ -217,18 +227,25 @@ class _Builder:
             etrn=self._etrn(settings, tables, log),
             limit=self._limit(service),
             taken=self._taken(service),
-            tls=self._tls(service, settings),
-            authenticator=authenticator(
-                settings, tables, log, self.core.clock, self.core.loop, workers=self.core.workers
-            ),
-            filters=smtpd_milters(
-                settings, tables=tables, log=log, wheel=self.core.wheel, loop=self.core.loop, router=router
-            ),
+            tls=self._tls(service, settings) if calm is None else calm.tls,
+            authenticator=self._authenticator(settings, tables, log) if calm is None else calm.authenticator,
+            filters=self._filters(settings, tables, log, router) if calm is None else calm.filters,
             new_tls=self._events(NEW_TLS),
             auths=self._events(AUTH),
             rates=RateCounts(*map(self._events, (CONNECTION, MESSAGE, RECIPIENT))),
             on_full=self._doors(service.key).shut,
             note_refusal=self._refusals(),
+            front=calm,
+        )
+
+    def _authenticator(self, settings: Settings, tables: TableContext, log: Log) -> Authenticator | None:
+        core = self.core
+        return authenticator(settings, tables, log, core.clock, core.loop, workers=core.workers)
+
+    def _filters(self, settings: Settings, tables: TableContext, log: Log, router: Router) -> Filters | None:
+        core = self.core
+        return smtpd_milters(
+            settings, tables=tables, log=log, wheel=core.wheel, loop=core.loop, router=router
         )
 
     def _etrn(self, settings: Settings, tables: TableContext, log: Log) -> flushing.Etrn | None:

@@ -56,7 +56,8 @@ class SmtpdService:
     is the most sessions at one time (0: any number), ``taken`` counts those of other processes too;
     further clients wait, and ``on_full`` hears of that.  ``tls`` has the certificates, ``authenticator``
     knows users; ``new_tls``, ``auths`` and ``rates`` count what has a limit by time.  ``note_refusal`` keeps
-    why clients were refused.  ValueError for settings that cannot be used.
+    why clients were refused.  ``front`` is the service whose new sessions this one has while all places are
+    taken: places, sessions and the end of both are its own.  ValueError for settings that cannot be used.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class SmtpdService:
         on_full: Callable[[bool], None] | None = None,
         note_refusal: Callable[[Refusal], None] | None = None,
         local: bool = False,
+        front: SmtpdService | None = None,
     ) -> None:
         self.name = name
         self.local = local
@@ -112,7 +114,8 @@ class SmtpdService:
         self.security = security_of(settings)
         self.new_tls: Events = new_tls if new_tls is not None else LocalEvents()
         self.auths: Events = auths if auths is not None else LocalEvents()
-        if self.security.level is not TlsLevel.PLAIN and not local and (tls is None or not tls.ready):
+        untold = self.security.level is not TlsLevel.PLAIN and not local and front is None
+        if untold and (tls is None or not tls.ready):
             self.log.emit(events.TLS_WITHOUT_CERTIFICATE)
         self.timeout = float(settings[p.TIMEOUT])
         self.whole_requests = settings[p.PER_REQUEST_DEADLINE]
@@ -147,8 +150,10 @@ class SmtpdService:
         #: There may be clients that speak for others.
         self.has_proxies = bool(listed(p.XCLIENT_HOSTS) or listed(p.XFORWARD_HOSTS)) and not local
         self._stress = Stress(name, limit, self.log, loop.time)
-        self._strained: SmtpdService | None = None
-        self._front = self
+        self.strained: SmtpdService | None = None
+        self._front = self if front is None else front
+        if front is not None:
+            front.strained = self
         self._seats = Seats(limit, on_full or _nobody_minds, loop, taken, self._stress.reached)
         self._sessions: set[Connection] = set()
         self._empty: asyncio.Future[None] | None = None
@@ -157,18 +162,10 @@ class SmtpdService:
 
     def protocol(self) -> asyncio.Protocol:
         """Return the protocol of a new connection."""
-        strained = self._strained
+        strained = self.strained
         if strained is not None and self._stress:
             return strained._connection(strained)  # noqa: SLF001 - the same service
         return self._connection(self)
-
-    def relieve(self, strained: SmtpdService) -> None:
-        """Let another service with settings for stress have the new sessions while all places are taken.
-
-        It has no places, sessions and end of its own.
-        """
-        self._strained = strained
-        strained._front = self
 
     # -- for the sessions
 
@@ -299,8 +296,8 @@ class SmtpdService:
 
     def _close_authenticator(self) -> None:
         authenticator, self.authenticator = self.authenticator, None
-        if self._strained is not None:
-            self._strained.authenticator = None
+        if self.strained is not None:
+            self.strained.authenticator = None
         if authenticator is not None:
             spawn(authenticator.close())
 
