@@ -272,12 +272,13 @@ def _field(line: str) -> bytes:
 
 
 def _act(message: Message, transaction: Transaction) -> None:
-    """Do what access tables asked for (access(5)): HOLD, FILTER, REDIRECT."""
+    """Do what access tables asked for (access(5)): HOLD, FILTER, and REDIRECT, which no filter sees."""
     actions = transaction.actions
     if "HOLD" in actions:
         message.held = True
     if "FILTER" in actions:
         message.attributes["content_filter"] = actions["FILTER"]
     if "REDIRECT" in actions:
+        message.attributes.pop("content_filter", None)
         first = message.recipients[0]
         message.recipients = [Recipient(actions["REDIRECT"], first.original, first.notify, first.orcpt)]
