@@ -14,11 +14,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final
 
-from postroad.model.explain import Refusal, plain
+from postroad.model.explain import Refusal, Trail
 
 #: Refusals that may wait for the disk.
 _WAITING: Final = 5000
 _OLD: Final = ".1"
+_encode: Final = json.JSONEncoder(check_circular=False).encode
 #: Seconds that an end waits for a disk that does not answer.
 _PATIENCE: Final = 3.0
 
@@ -71,7 +72,7 @@ class RefusalFile:
     def _run(self) -> None:
         while (noted := self._work.get()) is not None:
             try:
-                self._write("".join(f"{json.dumps(plain(each))}\n" for each in noted).encode())
+                self._write("".join(f"{_encode(_values(each))}\n" for each in noted).encode())
             except (OSError, ValueError):
                 self.lost += len(noted)
             self._done += len(noted)
@@ -95,6 +96,15 @@ class RefusalFile:
 
     def _open(self) -> int:
         return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _values(value: Refusal | Trail) -> dict[str, Any]:
+    """Return a value as JSON has it.  Not by ``asdict``: a flood of refusals has this in every one."""
+    found = {name: getattr(value, name) for name in value.__slots__}
+    for name in ("trail", "behind"):
+        if found.get(name) is not None:
+            found[name] = _values(found[name])
+    return found
 
 
 def file_of(data_directory: str, number: int) -> Path:
