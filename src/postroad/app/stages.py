@@ -6,9 +6,10 @@ import asyncio
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from postroad.app.doors import Doors
-from postroad.listener.postscreen import Postscreen
+from postroad.listener.postscreen import Postscreen, Target
 from postroad.model.ports import Agent, Outcomes
 from postroad.routing.router import Router
 from postroad.scheduler.transport import TransportLanes
@@ -63,10 +64,22 @@ class Stages:
 
     async def retire(self) -> None:
         """After a reload: sessions go on as long as they like, agents end their idle connections."""
-        passed = [screen.target for screen in self.screens.values()]
+        passed = [each.target for each in self.screens.values()]
         for service in self.services.values():
             if service not in passed:
                 service.retire()
-        for screen in self.screens.values():
-            screen.retire()  # and then the service that its clients go to
+        for target in {id(each): each for each in passed}.values():
+            self._retire_behind(target)
         await self.close_agents()
+
+    def _retire_behind(self, target: Target) -> None:
+        """Let the last client under test go to its service before that is told that nobody comes any more."""
+        left = [each for each in self.screens.values() if each.target is target]
+
+        def through(screen: Postscreen) -> None:
+            left.remove(screen)
+            if not left and isinstance(target, SmtpdService):
+                target.retire()
+
+        for each in tuple(left):
+            each.retire(partial(through, each))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum
 from typing import Final
 
@@ -25,7 +24,7 @@ class Access(Enum):
 
 
 _NETWORKS: Final = "permit_mynetworks"
-_WORDS: Final = {each.value: each for each in Access}
+_COMMANDS: Final = frozenset({_NETWORKS, *(each.value for each in Access)})
 
 
 class AccessLists:
@@ -33,16 +32,14 @@ class AccessLists:
 
     def __init__(self, settings: Settings, tables: TableContext, log: Log) -> None:
         self._log = log
-        self._members: list[Access | Maps | AddressList] = []
         texts: tuple[str, ...] = settings[ACCESS_LIST]
         networks: tuple[str, ...] = settings[MYNETWORKS]
+        parents = parents_of(settings, ACCESS_LIST.name)
+        self._networks = AddressList(networks, tables, parents=parents)
+        self._members: list[str | Maps] = []
         for text in texts:
-            word = text.lower()
-            if word in _WORDS:
-                self._members.append(_WORDS[word])
-            elif word == _NETWORKS:
-                parents = parents_of(settings, ACCESS_LIST.name)
-                self._members.append(AddressList(networks, tables, parents=parents))
+            if text.lower() in _COMMANDS:
+                self._members.append(text.lower())
             elif ":" in text:
                 self._members.append(Maps((text,), tables))
             else:
@@ -52,28 +49,28 @@ class AccessLists:
         """Return the verdict for a client.  A table that cannot be asked knows nobody: the tests decide."""
         try:
             for member in self._members:
-                verdict = await self._ask(member, address)
+                if isinstance(member, str):
+                    verdict = await self._obey(member, address)
+                else:
+                    verdict = await self._ask(member, address)
                 if verdict is not None:
                     return verdict
         except TableUnavailable as error:
             self._log.warning("postscreen", f"{ACCESS_LIST.name}: {error}")
         return Access.UNKNOWN
 
-    async def _ask(self, member: Access | Maps | AddressList, address: str) -> Access | None:
-        if isinstance(member, Access):
-            return member
-        if isinstance(member, AddressList):
-            return Access.PERMIT if await member.matches(address) else None
-        found = await member.find(address)
-        if found is None:
-            return None
-        verdict = _verdict(found, address, self._log)
-        return Access.UNKNOWN if verdict is None else verdict
+    async def _obey(self, command: str, address: str) -> Access | None:
+        if command == _NETWORKS:
+            return Access.PERMIT if await self._networks.matches(address) else None
+        return Access(command)
 
-
-def _verdict(value: str, address: str, log: Log) -> Access | None:
-    words: Sequence[str] = value.replace(",", " ").lower().split()
-    if len(words) == 1 and words[0] in _WORDS:
-        return _WORDS[words[0]]
-    log.warning("postscreen", f'{ACCESS_LIST.name}: {address}: unknown command "{value}"')
-    return None
+    async def _ask(self, table: Maps, address: str) -> Access | None:
+        """Return what a table says; dunno there means that the next member is asked."""
+        for command in (await table.find(address) or "").replace(",", " ").lower().split():
+            if command not in _COMMANDS:
+                self._log.warning("postscreen", f'{ACCESS_LIST.name}: {address}: unknown command "{command}"')
+                return Access.UNKNOWN
+            verdict = await self._obey(command, address)
+            if verdict is not None:
+                return None if verdict is Access.UNKNOWN else verdict
+        return None

@@ -54,10 +54,6 @@ class Target(Protocol):
         """Return the protocol of a connection."""
         ...
 
-    def retire(self) -> None:
-        """No client comes any more."""
-        ...
-
 
 class Counts(Protocol):
     """How many connections each client has, over all workers."""
@@ -123,7 +119,7 @@ class Postscreen:
         self._taken = taken
         self._footer = footer
         self._soft = settings[model.SOFT_BOUNCE]
-        self._retired = False
+        self._retired: Callable[[], None] | None = None
         self._screenings: set[Screening] = set()
         # Who waits for the greeting.  All wait for the same time, so the first is the one to look at.
         self._waits: deque[tuple[float, Screening]] = deque()
@@ -225,8 +221,9 @@ class Postscreen:
             self._taken.change(-1)
         if screening.counted:
             self._counts.leave(_key(screening.address))
-        if self._retired and not self._screenings:
-            self.target.retire()
+        if self._retired is not None and not self._screenings:
+            then, self._retired = self._retired, None
+            then()
 
     def wait(self, screening: Screening) -> None:
         """Call the client's ``waited`` when the time before the greeting is over."""
@@ -343,11 +340,12 @@ class Postscreen:
         for screening in tuple(self._screenings):
             screening.finish(Reply(421, "4.3.2", "Service currently unavailable"))
 
-    def retire(self) -> None:
-        """No client comes any more: those under test go on, and then the target has its last."""
-        self._retired = True
-        if not self._screenings:
-            self.target.retire()
+    def retire(self, then: Callable[[], None]) -> None:
+        """No client comes any more: those under test go on; ``then`` is called after the last one."""
+        if self._screenings:
+            self._retired = then
+        else:
+            then()
 
 
 def _action(settings: Settings, param: Param[str]) -> Action:

@@ -110,13 +110,13 @@ class Screening(asyncio.Protocol):
         if self.stage is Stage.JUDGED:  # smtpd answers what it has sent, if it passes
             self._eof = True
             return True
-        self._hang_up()
+        self.hang_up()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, by whomever."""
         del exc
-        self._hang_up()
+        self.hang_up()
         self._transport = None
         self._service.leave(self)
         if self._talk is not None:
@@ -201,7 +201,7 @@ class Screening(asyncio.Protocol):
         if self._early:
             self._spoken()
         elif self._eof:
-            self._hang_up()
+            self.hang_up()
 
     def _spoken(self) -> None:
         """The client has sent something."""
@@ -302,7 +302,7 @@ class Screening(asyncio.Protocol):
             transport.resume_reading()
         self._talk.begin(early)
         if self._eof:
-            self._hang_up()
+            self.hang_up()
 
     def _conclude(self) -> None:
         """Keep what was passed, and say so."""
@@ -322,12 +322,12 @@ class Screening(asyncio.Protocol):
         if transport is None:
             return
         service = self._service
-        service.leave(self)
         following = service.target.protocol()
         transport.set_protocol(following)
         known = (self.address, self.port), self.own
         passed = PassedTransport(transport, *known) if service.proxy_timeout else transport
         following.connection_made(cast("asyncio.Transport", passed))
+        service.leave(self)
         if early:
             if not transport.is_closing():
                 transport.resume_reading()  # the session pauses it again, if need be
@@ -337,8 +337,12 @@ class Screening(asyncio.Protocol):
 
     def finish(self, reply: Reply | None = None) -> None:
         """End the connection, behind a last reply if there is one."""
-        if reply is not None:
-            self._write(bytes(self._service.footed(reply, self)))
+        if reply is not None and self.stage is not Stage.OVER:
+            data = bytes(self._service.footed(reply, self))
+            if self._talk is not None:
+                self._talk.write(data)
+            else:
+                self._write(data)
         self.over()
 
     def over(self) -> None:
@@ -355,7 +359,7 @@ class Screening(asyncio.Protocol):
         elif self._transport is not None:
             self._transport.close()
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
         """The client has gone before its time."""
         if self.stage is Stage.OVER:
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from math import inf
 from typing import TYPE_CHECKING
 
 from postroad.listener import screen_events as events
@@ -60,11 +59,15 @@ class Talk:
             if not shaken and tls.pipe.established:
                 self._shaken(tls)
             if tls.pipe.closed and not data:
-                self._screening.over()
+                self._screening.hang_up()
                 return
-        if data and self._screening.deadline < inf:
-            lines = self.dialogue.feed(data)
-            self._step(lines)
+        if data:
+            self._step(self.dialogue.feed(data))
+
+    def write(self, data: bytes) -> None:
+        """Say something; in the middle of a handshake nothing can be said."""
+        if not self.dialogue.upgrading:
+            self.transport.write(data)
 
     def _step(self, lines: int) -> None:
         dialogue = self.dialogue
