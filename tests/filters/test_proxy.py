@@ -245,6 +245,25 @@ async def test_a_message_that_is_given_up_has_no_end_for_the_filter(live):
     await live.rcpt("b@here.test")
 
 
+async def test_a_client_that_leaves_while_the_filter_thinks_leaves_no_connection(live):
+    live.hop.answers["RCPT"] = SILENT
+    asked = asyncio.ensure_future(live.proxy.recipient(live.session, "a@here.test"))
+    while not any(line.startswith("RCPT") for line in live.hop.lines):
+        await asyncio.sleep(0.005)
+    live.session.on_end()
+    assert (await asked).line() == GENERIC
+    while live.hop._clients or live.bench.wheel._members:
+        await asyncio.sleep(0.005)
+    assert live.bench.lines == []
+
+
+async def test_the_end_of_a_session_leaves_a_message_at_its_commit_alone(live):
+    await live.rcpt("a@here.test")
+    await live.data()
+    live.session.on_end()
+    assert await live.end() == "250 2.0.0 Kept"
+
+
 async def test_a_transaction_that_ends_before_its_content_is_left_politely(live):
     await live.rcpt("a@here.test")
     live.receiver.abort()

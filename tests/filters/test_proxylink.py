@@ -192,3 +192,20 @@ async def test_sockets_below_the_queue_directory(bench, tmp_path):
     assert (await link.ask(b"")).code == 220
     far.writer.transport.abort()
     assert module.QUIT == QUIT
+
+
+async def test_one_that_is_reached_too_late_is_left_at_once(bench):
+    far = Far(b"220 here\r\n")
+    server = await asyncio.start_server(far, "127.0.0.1", 0)
+    bench.stack.callback(server.close)
+    name = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    link = ProxyLink(read_spec(name, "/"), 5, bench.wheel, bench.loop)
+    link.close()
+    await dial(link, 5, bench.loop)
+    await far.came.wait()
+    with contextlib.suppress(ConnectionError):
+        assert await far.reader.read() == b""
+    assert not bench.wheel._members
+    with pytest.raises(ProxyError):
+        await link.ask(b"")
+    far.writer.transport.abort()

@@ -19,7 +19,8 @@ _BACK = """\
 {back} inet n - n - - smtpd
   -o content_filter= -o syslog_name=postfix/back
   -o receive_override_options=no_unknown_recipient_checks,no_address_mappings
-scan unix - - n - 10 smtp
+  -o smtpd_authorized_xforward_hosts=127.0.0.0/8
+scan unix - - n - 10 smtp -o smtp_send_xforward_command=yes
 """
 
 
@@ -45,6 +46,7 @@ def test_mail_goes_to_its_mailbox_by_the_filter(place: Path) -> None:
         assert copy.count(b"X-Filtered:") == 1
         server.wait_empty()
         assert f"relay=127.0.0.1[127.0.0.1]:{port}" in server.log()
+        assert re.search(r"orig_queue_id=[0-9A-F]{15}, orig_client=unknown\[127.0.0.1\]", server.log())
 
 
 def test_what_the_filter_refuses_bounces_and_the_bounce_is_not_filtered(place: Path) -> None:

@@ -323,3 +323,19 @@ async def test_a_client_that_leaves_while_tables_are_asked_is_counted_down_once(
     assert (await stays.reply()).startswith("220")
     assert service.counts._sessions == {"127.0.0.1": 1}
     await stays.close()
+
+
+async def test_who_waits_for_the_end_of_a_session_hears_of_it(stand):
+    ended = asyncio.Event()
+
+    async def helo(session):
+        session.on_end = ended.set
+
+    stand.make()
+    stand.policy.helo = helo
+    peer = await Peer.connect(await stand.serve())
+    await peer.reply()
+    await peer.ask("EHLO x")
+    assert not ended.is_set()
+    await peer.close()
+    await asyncio.wait_for(ended.wait(), 5)

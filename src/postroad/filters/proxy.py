@@ -85,7 +85,10 @@ class Proxy:
 
     def open(self, session: Session) -> ProxyReceiver:
         """Take the message of the session's transaction; it has no queue id."""
-        return ProxyReceiver(self, session, session.transaction.verdicts.get(_MEMORY))
+        conversation: Conversation | None = session.transaction.verdicts.get(_MEMORY)
+        if conversation is not None:
+            conversation.owned = True
+        return ProxyReceiver(self, session, conversation)
 
     async def recipient(self, session: Session, address: str) -> Reply | None:
         """Ask the filter about a recipient that the policy takes.  Unless it is connected to, it is now."""
@@ -93,6 +96,7 @@ class Proxy:
         conversation: Conversation | None = verdicts.get(_MEMORY)
         if conversation is None:
             conversation = Conversation(self, session)
+            session.on_end = conversation.orphaned
             refusal = await conversation.begin()
             if refusal is not None:
                 return refusal
@@ -118,6 +122,8 @@ class Conversation:
         self._proxy = proxy
         self._session = session
         self.link = ProxyLink(proxy.spec, proxy.limit, proxy.wheel, proxy.loop)
+        self.owned = False  # a receiver sees to its end
+        self._over = False
 
     async def begin(self) -> Reply | None:
         """Connect, and go as far as MAIL."""
@@ -183,9 +189,16 @@ class Conversation:
 
     def trouble(self, error: ProxyError) -> Reply:
         """Log why the filter could not be asked; return what the client hears."""
-        self._proxy.log.emit(TROUBLE, str(error))
+        if not self._over:
+            self._proxy.log.emit(TROUBLE, str(error))
         self.link.close()
         return UNAVAILABLE
+
+    def orphaned(self) -> None:
+        """The client is gone, perhaps while the filter was being asked about its first recipient."""
+        if not self.owned:
+            self._over = True
+            self.end()
 
     def end(self, *, whole: bool = True) -> None:
         """Take leave; not ``whole``: in the middle of a message, of which the filter must see no end."""

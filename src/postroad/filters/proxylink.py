@@ -72,6 +72,9 @@ class ProxyLink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The filter is there."""
+        if self._failure is not None:  # nobody wants it any more
+            transport.close()
+            return
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         self._transport.set_write_buffer_limits(_WRITE_LIMIT)
         self.deadline = self._loop.time() + self._limit

@@ -341,5 +341,5 @@ PROXY_FILTER = params.declare(
     "smtpd_proxy_filter",
     STRING,
     "",
-    "An SMTP server that gets all mail of a service, and not the queue: host:port, inet:host:port, unix:path.",
+    "An SMTP server that gets a service's mail, and not the queue: host:port, inet:host:port, unix:path.",
 )

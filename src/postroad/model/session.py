@@ -54,6 +54,7 @@ class Session:
     tls_facts: TlsFacts | None = None  # when TLS is on
     #: Channel binding data by type ("tls-exporter", "tls-server-end-point"), b"" where there is none.
     channel_binding: Callable[[str], bytes] | None = None
+    on_end: Callable[[], None] | None = None  # called when the client is gone
     memory: dict[str, Any] = field(default_factory=dict)  # policy's memory for this session
     #: Says what decided, and what stood behind it, of the policy's last refusal; for records of refusals.
     why: Callable[[], tuple[Trail | None, Trail | None]] | None = None

@@ -138,6 +138,8 @@ class Connection(asyncio.Protocol):
             self.machine.close()
         if self.hooks.filters is not None:
             self.hooks.filters.close()
+        if self.session.on_end is not None:
+            self.session.on_end()
         self._transport = None
         self.service.wheel.leave(self)
         self.service.leave(self, self.entered)
