@@ -93,6 +93,9 @@ class FakeHooks:
     def auth_cancel(self):
         self.cancelled += 1
 
+    def rewrite(self, command):
+        return {"DO": "NOOP", "BREAK": None}.get(command, command)
+
     def is_noop(self, word):
         return word.upper() == "PING"
 

@@ -232,3 +232,11 @@ def test_a_user_of_sendmail_may_say_the_full_name():
     assert talk.ask("MAIL FROM:<a> XFULLNAME=J.+20R.+20Doe") == "250 2.1.0 Ok"
     assert talk.server.session.memory["fullname"] == "J. R. Doe"
     assert Talk().ask("MAIL FROM:<a> XFULLNAME=x") == "555 5.5.4 Unsupported option: XFULLNAME=x"
+
+
+def test_the_greeting_is_the_last_one_though_the_protocol_stays(talk):
+    talk.ask("EHLO x", "HELO y")
+    session = talk.server.session
+    assert (session.greeting, session.protocol) == ("HELO", "ESMTP")
+    talk.ask("EHLO x")
+    assert session.greeting == "EHLO"

@@ -91,3 +91,13 @@ def test_a_client_that_was_refused_may_only_leave():
     talk.said()
     assert talk.ask("NOOP x") == "503 5.7.0 Error: access denied for unknown[192.0.2.1]"
     assert talk.ask("QUIT") == "221 2.0.0 Bye"
+
+
+def test_commands_may_be_replaced_before_anything_looks_at_them(make_talk):
+    talk = make_talk(filtered=True)
+    assert talk.ask("DO") == "250 2.0.0 Ok"
+    assert talk.ask("  DO") == "250 2.0.0 Ok"
+    assert talk.ask("NOOP") == "250 2.0.0 Ok"
+    assert talk.ask("BREAK") == "421 4.3.0 mx.example.test Server local data error"
+    assert talk.server.closed
+    assert make_talk().ask("DO").startswith("500 ")

@@ -45,7 +45,8 @@ class Session:
 
     client: Client
     helo: str = ""
-    protocol: str = "SMTP"  # SMTP or ESMTP, LMTP
+    greeting: str = ""  # the last command that said ``helo``: HELO or EHLO
+    protocol: str = "SMTP"  # SMTP or ESMTP, LMTP; HELO behind EHLO does not take that back
     transaction: Transaction = field(default_factory=Transaction)
     sasl_username: str = ""
     sasl_method: str = ""

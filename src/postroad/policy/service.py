@@ -130,7 +130,7 @@ class ServicePolicy:
         """Ask the HELO restrictions, unless they wait for RCPT."""
         if self._delay or not self._helo:
             return None
-        query = self._query(session, "EHLO" if session.protocol == "ESMTP" else "HELO")
+        query = self._query(session, session.greeting or "HELO")
         client = session.memory.get(_PUT_OFF, (None, None))[0]
         query.put_off = client
         reply = await self._ask_helo(query)

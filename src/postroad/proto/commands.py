@@ -48,6 +48,9 @@ def helo_said(server: ServerSession, said: str, *, harmless: bool = False) -> No
     session.helo = said  # the policy judges it as it was said
     if server.verb is Verb.EHLO:
         session.protocol = "ESMTP"
+        session.greeting = "EHLO"
+    else:
+        session.greeting = "HELO"
 
     def answered(reply: Reply | None) -> None:
         if reply is not None and not reply.accepts:

@@ -121,6 +121,13 @@ class Hooks(Protocol):
         """The exchange under way is over: the client gave up, or is gone."""
         ...
 
+    def rewrite(self, command: str) -> str | None:
+        """Return a command in place of the client's; None when nobody could look.
+
+        Asked only with ``options.filtered``.
+        """
+        ...
+
     def is_noop(self, word: str) -> bool:
         """Whether the word is among smtpd_noop_commands."""
         ...

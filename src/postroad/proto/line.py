@@ -53,6 +53,12 @@ def _command(server: ServerSession, line: bytes) -> None:
     except UnicodeDecodeError:
         _complain(server, "Error: bad UTF-8 syntax")
         return
+    if server.options.filtered:
+        replaced = server.hooks.rewrite(text.lstrip(" \t"))
+        if replaced is None:
+            server.tell(Reply(421, "4.3.0", f"{server.options.hostname} Server local data error"))
+            return
+        text = replaced
     found = words.split(text)
     if not found:
         _complain(server, "Error: bad syntax")

@@ -19,7 +19,8 @@ class BareNewline(Enum):
 class ServerOptions:
     """Sizes are bytes; a limit of 0 is none where Postfix has it so.
 
-    ``footer`` has each refusal shown to the hook that may add to it; ``local`` leaves out what guards
+    ``filtered``: a hook may replace each command.  ``footer`` has each refusal shown to the hook that may
+    add to it; ``local`` leaves out what guards
     against strangers: the session is one of sendmail(1).  ``tls_required``: nothing is done for a client
     before STARTTLS.  ``auth_twice`` offers AUTH a second time, in the form of before its standard.
     """
@@ -55,3 +56,4 @@ class ServerOptions:
     soft_bounce: bool = False
     local: bool = False
     footer: bool = False
+    filtered: bool = False

@@ -32,8 +32,8 @@ _HELO, _EHLO, _MAIL, _RCPT = Verb.HELO, Verb.EHLO, Verb.MAIL, Verb.RCPT
 
 
 def limit(options: ServerOptions) -> int:
-    """Return how long a line may be that ``quick`` looks at; it knows nothing of smtpd_noop_commands."""
-    return 0 if options.noop_words else min(LIMIT, options.line_limit)
+    """Return how long a line may be that ``quick`` looks at; it knows of no lists and filters of commands."""
+    return 0 if options.noop_words or options.filtered else min(LIMIT, options.line_limit)
 
 
 def quick(server: ServerSession, line: bytes) -> bool:

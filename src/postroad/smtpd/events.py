@@ -41,6 +41,11 @@ FAILED = Event(
     "A restriction could not be decided; the client was told to come again.",
     urgent=True,
 )
+REPLACED = Event(
+    _PROGRAM,
+    '%s: replacing command "%s" with "%s"',
+    "smtpd_command_filter has another command in place of the client's.",
+)
 LONG_LINE = Event(
     _PROGRAM, "warning: %s: request longer than %s: %s...", "A command line is over line_length_limit."
 )

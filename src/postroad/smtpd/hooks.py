@@ -7,20 +7,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from postroad.base.errors import LookupUnavailable, StoreUnavailable, TableUnavailable
-from postroad.base.ids import id_of
 from postroad.base.tasks import start
 from postroad.mail.address import to_external
 from postroad.model.ports import FilterSession, Policy, Receiver
 from postroad.model.reply import Reply
 from postroad.model.session import Session
-from postroad.proto.hooks import PENDING, Answer, Notice
+from postroad.proto.hooks import PENDING, Answer
 from postroad.smtpd import events
 from postroad.smtpd.admission import authorize, recognize
 from postroad.smtpd.allowance import Allowance
 from postroad.smtpd.encryption import refuse_starttls
 from postroad.smtpd.login import Login
+from postroad.smtpd.notes import Notes
 from postroad.smtpd.rates import Rates
-from postroad.smtpd.refusal import concerning, record_of
 from postroad.smtpd.transcript import client_text
 
 if TYPE_CHECKING:
@@ -39,15 +38,13 @@ async def _nothing() -> None:
     """Filters that there are none of have nothing to say."""
 
 
-class SessionHooks:
+class SessionHooks(Notes):
     """The hooks of one session; implements ``proto.hooks.Hooks``."""
 
-    __slots__ = ("_answer", "_connection", "_late", "_login", "_receiver", "_said", "_service", "_session", "candidate", "filters", "rates", "reason")  # fmt: skip  # noqa: E501
+    __slots__ = ("_answer", "_late", "_login", "_receiver", "_said", "filters", "rates")  # fmt: skip
 
     def __init__(self, service: SmtpdService, session: Session, connection: Connection) -> None:
-        self._service = service
-        self._session = session
-        self._connection = connection
+        super().__init__(service, session, connection)
         self._receiver: Receiver | None = None
         self._login = Login(service, session)
         self.filters: FilterSession | None = None
@@ -55,8 +52,6 @@ class SessionHooks:
         self._said: Reply | None = None  # a refusal of the filters, which log their own
         self._late = False  # the machine waits for an answer
         self._answer: Answer = None
-        self.candidate = ""  # the recipient that is being looked at
-        self.reason = ""  # why the session ends before its time
 
     # -- questions to the policy
 
@@ -351,52 +346,3 @@ class SessionHooks:
             receiver.abort()
         if self.filters is not None:
             self.filters.abort()
-
-    # -- words
-
-    def is_noop(self, word: str) -> bool:
-        """Whether the word is among smtpd_noop_commands."""
-        return self._service.is_noop(word)
-
-    def is_forbidden(self, word: str) -> bool:
-        """Whether the word is among smtpd_forbidden_commands."""
-        return self._service.is_forbidden(word)
-
-    # -- the log
-
-    @property
-    def queue_id(self) -> str:
-        """Return the transaction's queue id, or what stands for it."""
-        key = self._session.transaction.queue_key
-        return id_of(key) if key else "NOQUEUE"
-
-    def refused(self, reply: Reply, *, logged: bool = False) -> None:
-        """Log a refusal, unless that was done, and keep it for who asks later why."""
-        session, where = self._session, self._connection.machine.where
-        concerned = self.candidate if where not in ("MAIL", "HELO", "EHLO", "ETRN", "CONNECT") else ""
-        if not logged:
-            client = session.client.named_address
-            words = reply.line(), concerning(session, concerned)
-            self._service.log.emit(events.REFUSED, self.queue_id, "reject", where, client, *words)
-        note = self._service.note_refusal
-        if note is not None:
-            service = self._service.name
-            note(record_of(session, reply, now=self._service.now(), service=service, queue_id=self.queue_id, command=where, recipient=concerned))  # fmt: skip  # noqa: E501
-
-    def footer(self, reply: Reply) -> Reply:
-        """Add smtpd_reject_footer."""
-        footer = self._service.footer
-        return reply if footer is None else footer.add(reply, self._session.client)
-
-    def notice(self, notice: Notice, detail: str = "") -> None:
-        """Log what the machine has to tell."""
-        service = self._service
-        client = self._session.client.named_address
-        if notice is Notice.TOO_MANY_ERRORS:
-            self.reason = "too many errors"
-        elif notice is Notice.LONG_LINE:
-            service.log.emit(events.LONG_LINE, client, self._connection.machine.inbox.limit, detail)
-        else:
-            event, values = events.NOTICES[notice]
-            facts = {"q": self.queue_id, "c": client, "w": self._connection.machine.where, "d": detail}
-            service.log.emit(event, *(facts[value] for value in values))

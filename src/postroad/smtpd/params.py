@@ -338,6 +338,20 @@ REPLACE_STRAY = params.declare(
 )
 
 # --- refusals
+COMMAND_FILTER = params.declare(
+    "smtpd_command_filter",
+    STRING,
+    "",
+    "A table, regexp: or pcre: most often, that is asked for each command line; its answer is carried out in"
+    " place of the command.",
+)
+REJECT_FOOTER_MAPS = params.declare(
+    "smtpd_reject_footer_maps",
+    LIST,
+    "",
+    "Tables that are asked for each 4xx and 5xx reply, whole; the answer is used in place of"
+    " smtpd_reject_footer.",
+)
 REJECT_FOOTER = params.declare(
     "smtpd_reject_footer",
     RAW,

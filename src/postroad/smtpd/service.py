@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from postroad.base.clock import Clock
 from postroad.base.errors import TableUnavailable
+from postroad.base.kinds import split_list
 from postroad.base.log import Log
 from postroad.base.params import Param, Settings
 from postroad.base.tasks import spawn
@@ -23,7 +24,7 @@ from postroad.smtpd import events
 from postroad.smtpd import params as p
 from postroad.smtpd.allowance import allowance_of
 from postroad.smtpd.connection import Connection
-from postroad.smtpd.footer import Footer
+from postroad.smtpd.footer import Footer, Footers
 from postroad.smtpd.limits import Counts, Events, LocalCounts, LocalEvents, Seats, Taken
 from postroad.smtpd.networks import Networks
 from postroad.smtpd.proxied import ProxiedConnection
@@ -125,17 +126,26 @@ class SmtpdService:
         limits = Limits(settings[p.CONNECTION_RATE], settings[p.MESSAGE_RATE], settings[p.RECIPIENT_RATE])
         self.rates: Rates | None = None
         if not (local or limits.none):
-            counted, hostname = rates or RateCounts(), self.options.hostname
-            self.rates = Rates(limits, counted, self.log, name, hostname, self.key_of)
+            counted, me = rates or RateCounts(), self.options.hostname
+            self.rates = Rates(limits, counted, self.log, name, me, self.key_of)
         self.allowance = None if local else allowance_of(settings, tables, self.log, clock.now)
         self.proxy_timeout = float(settings[p.PROXY_TIMEOUT])
         self._connection = ProxiedConnection if settings[p.PROXY_PROTOCOL] and not local else Connection
         self.farewell = Reply(421, "4.3.2", f"{self.options.hostname} Service shutting down")
-        footer = settings[p.REJECT_FOOTER]
-        self.footer = Footer(footer, self.options.hostname, clock, _stamp) if footer else None
 
         def listed(param: Param[tuple[str, ...]]) -> tuple[str, ...]:
             return settings[param]
+
+        hostname = self.options.hostname
+        self.footer = Footers(
+            Maps(listed(p.REJECT_FOOTER_MAPS), tables),
+            settings[p.REJECT_FOOTER],
+            lambda template: Footer(template, hostname, clock, _stamp),
+            lambda text: self.log.warning("smtpd", text),
+        )
+        self._filter = Maps(split_list(settings[p.COMMAND_FILTER]), tables)
+        if not self._filter.now:
+            raise ValueError(f"{p.COMMAND_FILTER.name}: only a table that answers from memory can be used")
 
         self._discards = discards(listed(p.DISCARD_EHLO))
         self._discard_maps = Maps(listed(p.DISCARD_EHLO_MAPS), tables)
@@ -243,6 +253,10 @@ class SmtpdService:
         except ValueError as error:
             self.log.warning("smtpd", f"{p.DISCARD_EHLO_MAPS.name}: {client.address}: {error}")
             return self._discards
+
+    def rewritten(self, command: str) -> str | None:
+        """Return what smtpd_command_filter has in place of a command; None: as it is.  TableUnavailable."""
+        return self._filter.find_now(command)
 
     def is_noop(self, word: str) -> bool:
         """Whether smtpd_noop_commands has the word."""
