@@ -141,3 +141,16 @@ def test_more_than_a_file_holds_at_once_leaves_the_newest(kept, tmp_path):
     found = [each["recipient"] for each in read_refusals(str(tmp_path))]
     assert found[-1] == "99@here.test"
     assert 2 <= len(found) < 10
+
+
+def test_of_a_flood_only_a_part_is_kept(kept, tmp_path):
+    file = kept()
+    for number in range(1_000):
+        file.note(refusal(number))
+    assert file.lost == 800
+    file.flush()
+    file.note(refusal(5_000))
+    file.close()
+    found = [each["recipient"] for each in read_refusals(str(tmp_path))]
+    assert len(found) == 201
+    assert found[-1] == "5000@here.test"

@@ -29,7 +29,7 @@ REFUSAL_RECORD_SIZE = params.declare(
     SIZE,
     "8m",
     "How much each worker keeps, in $data_directory/refusals-N.jsonl, of why it refused clients, for "
-    "postroad trace; 0 keeps nothing.",
+    "postroad trace; of a flood only a part, 0 keeps nothing.",
     own=True,
 )
 AUTHORIZED_MAILQ_USERS = params.declare(

@@ -1,6 +1,7 @@
 """Why clients were refused, kept for ``postroad trace``: JSON lines in two files that are written in turn.
 
-What cannot be written is dropped and counted: mail waits for none of it, and nothing is synced.
+What cannot be written, and most of a flood, is dropped and counted: mail waits for none of it, and nothing
+is synced.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from typing import Any, Final
 
 from postroad.model.explain import Refusal, Trail
 
+#: Refusals between two flushes.  To write one costs as much as to refuse, and who is refused a thousand
+#: times is refused for the same few reasons.
+_AT_ONCE: Final = 200
 #: Refusals that may wait for the disk.
 _WAITING: Final = 5000
 _OLD: Final = ".1"
@@ -40,8 +44,9 @@ class RefusalFile:
         self._thread: threading.Thread | None = None
 
     def note(self, refusal: Refusal) -> None:
-        """Take a refusal, which is written with the next ``flush``."""
-        if self._given - self._done + len(self._noted) < _WAITING:
+        """Take a refusal, which is written with the next ``flush``; in a flood, only some of them."""
+        noted = len(self._noted)
+        if noted < _AT_ONCE and self._given - self._done + noted < _WAITING:
             self._noted.append(refusal)
         else:
             self.lost += 1
