@@ -1,0 +1,302 @@
+"""One client: the wait before the greeting, what is decided, and that nothing is lost on the way."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from listener.screens import OWN, PLACE, World
+from postroad.listener.screening import Stage
+
+CONNECT = f"CONNECT from {PLACE} to [203.0.113.1]:25"
+TEASER = "220-mx.example teaser"
+LISTED = {"9.2.0.192.bl.example": ["127.0.0.2"], "9.2.0.192.good.example": ["127.0.0.3"]}
+
+
+async def early(world, transport):
+    await world.settle(lambda: transport.protocol.stage is Stage.EARLY)
+
+
+async def test_who_waits_gets_a_session_and_next_time_at_once(tmp_path):
+    world = World(tmp_path)
+    transport = world.connect()
+    await early(world, transport)
+    assert transport.take() == [TEASER]
+    session = await world.passed()
+    assert session.transport is transport
+    assert transport.protocol is session
+    assert world.log() == [CONNECT, f"PASS NEW {PLACE}"]
+    assert world.service.sessions == 0
+
+    again = world.connect()
+    await world.passed(2)
+    assert again.written == b""
+    assert world.log() == [CONNECT, f"PASS OLD {PLACE}"]
+
+
+async def test_what_came_too_early_is_smtpds_where_that_is_ignored(tmp_path):
+    world = World(tmp_path)
+    transport = world.connect()
+    await early(world, transport)
+    transport.send(b"EHLO early\r\n")
+    session = await world.passed()
+    assert (session.heard, transport.paused) == (b"EHLO early\r\n", False)
+    line = world.log()[1]
+    assert line.startswith("PREGREET 12 after 0")
+    assert line.endswith(f" from {PLACE}: EHLO early\\r\\n")
+    again = world.connect()
+    await early(world, again)  # it has not passed
+
+
+async def test_what_came_before_it_was_known_who_the_client_is_came_too_early(tmp_path):
+    world = World(tmp_path)
+    transport = world.connect()
+    assert transport.protocol.stage is Stage.JUDGED
+    transport.send(b"x" * 5000)
+    assert transport.paused
+    session = await world.passed()
+    assert session.heard == b"x" * 5000
+    assert world.log()[1].startswith("PREGREET 1023 after 0")
+
+
+async def test_who_speaks_too_early_gets_no_further_where_that_is_enforced(tmp_path):
+    world = World(tmp_path, greet_action="enforce")
+    transport = world.connect()
+    await early(world, transport)
+    transport.send(b"EHLO early\r\nMAIL FROM:<a@b>\r\n")
+    await world.settle(lambda: b"2.1.0 Ok" in transport.written)
+    assert transport.take()[:2] == [TEASER, "250-mx.example"]  # there is no second line of the greeting
+    transport.send(b"RCPT TO:<c@d>\r\n")
+    assert transport.take() == ["550 5.5.1 Protocol error"]
+    transport.send(b"QUIT\r\n")
+    assert (transport.take(), transport.closed) == (["221 2.0.0 Bye"], True)
+    assert world.log()[2:] == [
+        f"COMMAND PIPELINING from {PLACE} after EHLO: MAIL FROM:<a@b>\\r\\n",
+        f"NOQUEUE: reject: RCPT from {PLACE}: 550 5.5.1 Protocol error; from=<a@b>, to=<c@d>, proto=ESMTP, helo=<early>",
+        f"DISCONNECT {PLACE}",
+    ]
+    assert world.target.sessions == []
+
+
+async def test_who_speaks_too_early_is_hung_up_on_where_that_is_the_action(tmp_path):
+    world = World(tmp_path, greet_action="drop")
+    transport = world.connect()
+    await early(world, transport)
+    transport.send(b"EHLO early\r\n")
+    assert transport.take() == [TEASER, "521 5.5.1 Protocol error"]
+    assert transport.closed
+    transport.lose()
+    await world.settle()
+    assert world.log()[2:] == [f"DISCONNECT {PLACE}"]
+    assert (world.target.sessions, world.service.sessions) == ([], 0)
+
+
+async def test_without_a_teaser_there_is_no_test(tmp_path):
+    world = World(tmp_path, greet_banner="", greet_action="drop")
+    world.connect()
+    await world.passed()
+    assert world.log() == [CONNECT]
+
+
+@pytest.mark.parametrize("end", ["eof", "lost"])
+async def test_who_hangs_up_has_passed_nothing(tmp_path, end):
+    world = World(tmp_path)
+    transport = world.connect()
+    await early(world, transport)
+    if end == "eof":
+        assert not transport.protocol.eof_received()
+    transport.lose()
+    lines = world.log()
+    assert lines[1].startswith("HANGUP after 0")
+    assert lines[1].endswith(f" from {PLACE} in tests before SMTP handshake")
+    assert lines[2:] == [f"DISCONNECT {PLACE}"]
+    await world.settle()
+    assert (world.log(), world.target.sessions, world.service.sessions) == ([], [], 0)
+
+
+async def test_who_is_let_through_and_sends_no_more_is_still_answered(tmp_path):
+    world = World(tmp_path, access_list="permit", cache_map="")
+    held = world.service.access
+    asked = asyncio.Event()
+
+    class Slow:
+        async def find(self, address):
+            await asked.wait()
+            return await held.find(address)
+
+    world.service.access = Slow()
+    transport = world.connect()
+    transport.send(b"EHLO x\r\nQUIT\r\n")
+    assert transport.protocol.eof_received()
+    asked.set()
+    session = await world.passed()
+    assert (session.heard, session.ended) == (b"EHLO x\r\nQUIT\r\n", True)
+    assert world.log() == [CONNECT, f"ALLOWLISTED {PLACE}"]
+
+
+async def test_a_client_that_left_while_it_was_looked_up_gets_nothing(tmp_path):
+    world = World(tmp_path)
+    transport = world.connect()
+    transport.lose()
+    await world.settle()
+    assert (world.log(), transport.written) == ([CONNECT, f"DISCONNECT {PLACE}"], b"")
+    assert world.target.sessions == []
+
+
+async def test_a_defect_in_a_look_up_lets_nobody_through(tmp_path):
+    world = World(tmp_path)
+
+    class Broken:
+        async def find(self, address):
+            raise RuntimeError("oh")
+
+    world.service.access = Broken()
+    transport = world.connect()
+    assert (transport.take(), transport.closed) == (["421 4.3.2 No system resources"], True)
+    assert world.target.sessions == []
+
+
+# --- lists in the DNS
+
+
+async def test_who_the_lists_speak_against_is_told_so(tmp_path):
+    world = World(
+        tmp_path, records=LISTED, dnsbl_sites="bl.example*2", dnsbl_threshold="2", dnsbl_action="enforce"
+    )
+    transport = world.connect()
+    await world.greeted(transport)
+    transport.send(b"MAIL FROM:<a@b>\r\n")
+    transport.send(b"RCPT TO:<c@d>\r\n")
+    refusal = "550 5.7.1 Service unavailable; client [192.0.2.9] blocked using bl.example"
+    assert transport.take()[1:] == [refusal]
+    log = world.log()
+    assert log[1:3] == [
+        "dnsblog: addr 192.0.2.9 listed by domain bl.example as 127.0.0.2",
+        f"DNSBL rank 2 for {PLACE}",
+    ]
+
+
+@pytest.mark.parametrize("action", ["drop", "ignore"])
+async def test_other_actions_for_who_is_listed(tmp_path, action):
+    world = World(
+        tmp_path,
+        records=LISTED,
+        dnsbl_sites="bl.example",
+        dnsbl_action=action,
+        dnsbl_reply_map="inline:{bl.example=hidden.example}",
+    )
+    transport = world.connect()
+    if action == "ignore":
+        await world.passed()
+        assert f"PASS NEW {PLACE}" not in world.log()
+        return
+    await world.settle(lambda: transport.closed)
+    blocked = "521 5.7.1 Service unavailable; client [192.0.2.9] blocked using hidden.example"
+    assert transport.take() == [TEASER, blocked]
+    assert world.target.sessions == []
+
+
+async def test_lists_that_do_not_answer_in_time_have_no_say(tmp_path):
+    world = World(tmp_path, records=LISTED, dnsbl_sites="bl.example", dnsbl_action="drop")
+    world.resolver.held = asyncio.Event()
+    world.connect()
+    await world.passed()
+    world.resolver.held.set()
+    await world.settle()
+    assert f"PASS NEW {PLACE}" in world.log()
+
+
+async def test_who_the_lists_speak_for_need_not_wait(tmp_path):
+    world = World(
+        tmp_path,
+        records=LISTED,
+        dnsbl_sites="good.example*-1",
+        dnsbl_allowlist_threshold="-1",
+        pipelining_enable="yes",
+    )
+    world.service.greet_wait = 60
+    transport = world.connect()
+    await world.passed()
+    assert transport.take() == [TEASER]
+    assert world.log()[-1] == f"PASS NEW {PLACE}"
+    world.connect()
+    await world.passed(2)
+
+
+async def test_the_lists_let_nobody_off_who_has_failed(tmp_path):
+    world = World(
+        tmp_path,
+        records=LISTED,
+        dnsbl_sites="good.example*-1",
+        dnsbl_allowlist_threshold="-1",
+        greet_action="enforce",
+    )
+    transport = world.connect()
+    transport.send(b"EHLO x\r\n")
+    await world.settle(lambda: b"250 " in transport.written)
+    assert world.target.sessions == []
+
+
+# --- a proxy in front
+
+HEADER = b"PROXY TCP4 198.51.100.7 203.0.113.5 1234 25\r\n"
+
+
+async def test_the_proxy_says_who_the_client_is(tmp_path):
+    world = World(tmp_path, upstream_proxy_protocol="haproxy")
+    transport = world.connect(("127.0.0.1", 9))
+    transport.send(HEADER[:20])
+    assert world.log() == []
+    transport.send(HEADER[20:])
+    session = await world.passed()
+    assert session.transport.get_extra_info("peername") == ("198.51.100.7", 1234)
+    assert session.transport.get_extra_info("sockname") == ("203.0.113.5", 25)
+    session.transport.write(b"220 hello\r\n")
+    assert transport.take() == [TEASER, "220 hello"]
+    assert world.log() == [
+        "CONNECT from [198.51.100.7]:1234 to [203.0.113.5]:25",
+        "PASS NEW [198.51.100.7]:1234",
+    ]
+
+
+async def test_what_comes_with_the_header_is_the_clients(tmp_path):
+    world = World(tmp_path, upstream_proxy_protocol="haproxy", greet_action="drop")
+    transport = world.connect(("127.0.0.1", 9))
+    transport.send(HEADER + b"EHLO x\r\n")
+    await world.settle(lambda: transport.closed)
+    assert world.log()[1].startswith("PREGREET 8 after 0")
+
+
+@pytest.mark.parametrize("data", [b"EHLO x\r\n", b"PROXY " + b"x" * 200])
+async def test_without_a_header_nothing_is_done(tmp_path, data):
+    world = World(tmp_path, upstream_proxy_protocol="haproxy")
+    transport = world.connect()
+    transport.send(data)
+    assert (transport.aborted, transport.written) == (True, b"")
+    transport.lose()
+    assert world.log()[0].startswith("warning: haproxy read: ")
+    assert world.service.sessions == 0
+
+
+async def test_a_proxy_that_says_nothing_is_given_up(tmp_path):
+    world = World(tmp_path, upstream_proxy_protocol="haproxy")
+    transport = world.connect()
+    transport.protocol.expired()
+    assert transport.aborted
+    assert world.log() == ["warning: haproxy read: timeout error"]
+
+
+async def test_who_does_not_read_the_last_reply_is_cut_off(tmp_path):
+    world = World(tmp_path, access_list="reject", denylist_action="drop")
+    transport = world.connect()
+    assert transport.closed
+    transport.protocol.expired()
+    assert transport.aborted
+
+
+async def test_addresses_are_plain(tmp_path):
+    world = World(tmp_path)
+    world.connect(("::ffff:192.0.2.9", 4000, 0, 0), ("::ffff:203.0.113.1", 25, 0, 0))
+    world.connect(("fe80::1%eth0", 4000, 0, 3), OWN)
+    assert world.log() == [CONNECT, "CONNECT from [fe80::1]:4000 to [203.0.113.1]:25"]
