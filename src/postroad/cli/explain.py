@@ -27,7 +27,8 @@ what decided.  It is the server's own code, for the configuration in DIR, which 
   --json          print one JSON object
 Nothing is sent, queued or remembered: greylisting and verified addresses are read, not changed.  But
 policy servers and Python functions (check_policy_service, check_python) ARE asked, as by the server,
-and so is the DNS.  What depends on the content of a message, and mail filters, are not tried.
+and so is the DNS.  What depends on the content of a message, mail filters, and limits of how much a
+client may do in a time are not tried.
 The exit status is 0 if the mail would be accepted for all recipients, 1 if something would be refused
 for good, 75 if it would have to come again, or something could not be looked up, 2 for a wrong call.
 """
