@@ -249,5 +249,7 @@ def test_the_service_is_found_by_name_and_port():
     ]  # fmt: skip
     assert service_of(config, "").name == "2626"
     assert service_of(config_of("", "smtp inet n - n - - smtpd\n", port=2626), "").name == "smtp"
+    screened = config_of("", "smtpd pass - - n - - smtpd\nsmtp inet n - n - 1 postscreen\n", port=2626)
+    assert [service_of(screened, each).key for each in ("", "25", "smtp", "smtpd")] == ["smtpd/pass"] * 4
     with pytest.raises(PostroadError, match="no smtpd service 99"):
         service_of(config, "99")

@@ -7,7 +7,7 @@ and verified addresses are read, not changed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,7 @@ from postroad.base.wheel import Wheel
 from postroad.delivery.mailbox.expand import CannotExpandError, Expander
 from postroad.filters.params import SMTPD_MILTERS
 from postroad.intake.intake import Intake
+from postroad.listener.params import SMTPD_SERVICE
 from postroad.mail.address import to_external
 from postroad.mail.rewrite import Rewriter
 from postroad.model.client import Client
@@ -80,15 +81,24 @@ def service_of(config: Config, wanted: str) -> Service:
     services = config.smtp_servers
     if not services:
         raise PostroadError("master.cf has no inet service that runs smtpd")
-    port = {place.service: str(place.port) for place in endpoints(config)[0]}
+    ports = {place.service: str(place.port) for place in endpoints(config)[0]}
+    screens = [each for each in config.services if each.type == "inet" and each.command == "postscreen"]
     for each in services:
-        names = (each.name, each.key, each.name.rpartition(":")[2], port.get(each.key, ""))
-        if (wanted or "25") in names or (not wanted and each.name == "smtp"):
+        # Who passes postscreen is handed to the service that has no port of its own.
+        doors = [
+            s for s in screens if each.type == "pass" and config.settings_for(s)[SMTPD_SERVICE] == each.name
+        ]
+        names = [name for door in (each, *doors) for name in _names(door, ports)]
+        if (wanted or "25") in names or (not wanted and "smtp" in names):
             return each
     if wanted:
         known = ", ".join(each.name for each in services)
         raise PostroadError(f"no smtpd service {wanted} in master.cf (there are: {known})")
     return services[0]
+
+
+def _names(service: Service, ports: Mapping[str, str]) -> tuple[str, ...]:
+    return service.name, service.key, service.name.rpartition(":")[2], ports.get(service.key, "")
 
 
 async def explain(config: Config, question: Question, *, resolver: Resolver | None = None, clock: Clock | None = None) -> Explanation:  # fmt: skip  # noqa: E501
@@ -346,6 +356,8 @@ class _Imagined:
 
     def _note_what_was_not_tried(self) -> None:
         settings = self._settings
+        if self._service.type == "pass":
+            self._notes.append("postscreen is not asked: this is for a client that has passed it")
         if settings[SMTPD_MILTERS]:
             self._notes.append("mail filters (smtpd_milters) are not asked")
         if self._question.user and not settings[AUTH_ENABLE]:
