@@ -11,7 +11,7 @@ from postroad.base.clock import TestClock
 from postroad.base.errors import LookupUnavailable, StoreUnavailable
 from postroad.base.log import Log
 from postroad.model.verification import IN_PROGRESS, Deliverability, Verification
-from postroad.policy.verifier import AddressVerifier, ProbeSender, cache_of
+from postroad.policy.verifier import AddressVerifier, CachedVerifier, ProbeSender, cache_of, lifetimes_of
 from postroad.store import verify_cache
 from postroad.store.verify_cache import VerifyCache
 
@@ -197,3 +197,28 @@ def test_where_results_are_kept(settings, tmp_path, kind):
     assert cache._file.path == Path(f"{tmp_path}/verify_cache.sqlite")
     verify_cache._open.clear()
     assert cache_of(settings(address_verify_map=""))._file.path == Path(":memory:")
+
+
+async def test_who_only_looks_says_what_is_known_and_leaves_no_trace(settings, tmp_path):
+    texts = settings(myorigin="here.test", address_verify_map=f"btree:{tmp_path}/v")
+    clock = TestClock()
+    looking = CachedVerifier(texts, clock)
+    assert await looking.verify("a@x.test") == IN_PROGRESS
+    assert list(tmp_path.iterdir()) == []
+    cache = VerifyCache(tmp_path / "v.sqlite")
+    await cache.note("a@x.test", BAD, lifetimes_of(texts), clock.now())
+    assert await looking.verify("a@x.test") == BAD
+    assert await looking.verify("b@x.test") == IN_PROGRESS
+    cache.close()
+    assert looking.is_probe_sender("double-bounce@here.test")
+    assert not looking.is_probe_sender("a@x.test")
+
+
+async def test_who_only_looks_cannot_say_what_cannot_be_read_or_is_in_memory(settings, tmp_path):
+    (tmp_path / "v.sqlite").write_bytes(b"no database" * 100)
+    looking = CachedVerifier(settings(address_verify_map=f"btree:{tmp_path}/v"), TestClock())
+    with pytest.raises(LookupUnavailable):
+        await looking.verify("a@x.test")
+    assert (
+        await CachedVerifier(settings(address_verify_map=""), TestClock()).verify("a@x.test") == IN_PROGRESS
+    )
