@@ -117,6 +117,7 @@ class Postscreen:
         self._clock = clock
         self._counts = counts
         self._taken = taken
+        self._tested = 0
         self._footer = footer
         self._soft = settings[model.SOFT_BOUNCE]
         self._retired: Callable[[], None] | None = None
@@ -208,8 +209,6 @@ class Postscreen:
         """Note a connection."""
         self._screenings.add(screening)
         self.wheel.join(screening)
-        if self._taken is not None:
-            self._taken.change(1)
 
     def leave(self, screening: Screening) -> None:
         """Forget a connection; nothing happens the second time."""
@@ -217,8 +216,8 @@ class Postscreen:
             return
         self._screenings.discard(screening)
         self.wheel.leave(screening)
-        if self._taken is not None:
-            self._taken.change(-1)
+        if screening.tested:
+            self._count_tests(-1)
         if screening.counted:
             self._counts.leave(_key(screening.address))
         if self._retired is not None and not self._screenings:
@@ -250,11 +249,18 @@ class Postscreen:
         return None
 
     def busy(self, screening: Screening) -> Reply | None:
-        """Return the refusal of a client that would have to be tested, when too many are."""
+        """Count a client that has to be tested; return the refusal when too many are."""
         others = self._taken.elsewhere() if self._taken is not None else 0
-        if len(self._screenings) + others < self._pre_limit:
-            return None
-        return self._refused(screening, Reply(421, "4.3.2", "All screening ports are busy"))
+        if self._tested + others + 1 >= self._pre_limit:  # one less than the limit, as in Postfix
+            return self._refused(screening, Reply(421, "4.3.2", "All screening ports are busy"))
+        screening.tested = True
+        self._count_tests(1)
+        return None
+
+    def _count_tests(self, by: int) -> None:
+        self._tested += by
+        if self._taken is not None:
+            self._taken.change(by)
 
     def _refused(self, screening: Screening, reply: Reply) -> Reply:
         why = reply.text.removeprefix("Error: ").replace(" are busy", " busy")

@@ -45,7 +45,7 @@ class Screening(asyncio.Protocol):
 
     __slots__ = (
         "_began", "_early", "_eof", "_score", "_service", "_talk", "_transport", "address", "barred",
-        "counted", "deadline", "own", "port", "progress", "refusal", "spoke", "stage",
+        "counted", "deadline", "own", "port", "progress", "refusal", "spoke", "stage", "tested",
     )  # fmt: skip
 
     def __init__(self, service: Postscreen) -> None:
@@ -60,7 +60,7 @@ class Screening(asyncio.Protocol):
         self._began = 0.0  # the present tests, on the loop's clock
         self.address, self.port = "", 0
         self.own: tuple[str, int] = ("", 0)
-        self.counted = False
+        self.counted = self.tested = False  # among its address's, among those under test
         self.progress: Progress | None = None
         #: Whether the client gets no further, however the tests end.
         self.barred = False
