@@ -1,5 +1,7 @@
 """Sessions that are only imagined, by the stages of the server."""
 
+import asyncio
+
 import pytest
 
 from postroad.app.explain import Question, explain, service_of
@@ -230,6 +232,38 @@ async def test_functions_in_python_are_called(imagine, tmp_path):
     )
     found = await imagine("smtpd_recipient_restrictions = check_python imagined_hook:judge\n")
     assert found.said[3].reply == "554 5.7.1 <bob@box.test>: Recipient address rejected: c.test"
+    (called,) = found.said[3].steps[-1].lookups
+    assert (called.source, called.answer) == ("check_python imagined_hook:judge", "REJECT c.test")
+    (tmp_path / "broken_hook.py").write_text("def judge(facts):\n    return 1 / 0\n")
+    found = await imagine("smtpd_recipient_restrictions = check_python broken_hook:judge\n")
+    assert found.status == 75
+    assert "ZeroDivisionError" in found.said[3].steps[-1].lookups[0].error
+
+
+async def test_policy_servers_are_asked_and_what_they_say_is_shown(imagine):
+    questions = []
+
+    async def answer(reader, writer):
+        questions.append(await reader.readuntil(b"\n\n"))
+        writer.write(b"action=REJECT says the server\n\n")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    place = f"inet:127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    found = await imagine(f"smtpd_recipient_restrictions = check_policy_service {place}\n")
+    assert found.said[3].reply == "554 5.7.1 <bob@box.test>: Recipient address rejected: says the server"
+    (asked,) = found.said[3].steps[-1].lookups
+    assert (asked.source, asked.key, asked.answer) == (place, "policy query", "REJECT says the server")
+    assert found.said[3].decided.value == "REJECT says the server"
+    assert b"client_address=192.0.2.1\n" in questions[0]
+    server.close()
+    main = (
+        f"smtpd_policy_service_try_limit = 1\nsmtpd_recipient_restrictions = check_policy_service {place}\n"
+    )
+    found = await imagine(main)
+    assert found.status == 75
+    assert found.said[3].steps[-1].lookups[0].error
 
 
 async def test_addresses_that_cannot_be_read_are_refused_by_the_machine(imagine):

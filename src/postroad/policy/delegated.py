@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from postroad.base.ids import id_of
 from postroad.base.tasks import spawn
+from postroad.model.explain import Lookup
 from postroad.model.session import Session
 from postroad.policy.action import Actions, Subject
 from postroad.policy.basics import broken
@@ -43,7 +44,7 @@ def check_policy_service(services: Services, name: str, argument: str, default: 
 class _PolicyService:
     """One server as one list asks it."""
 
-    __slots__ = ("_actions", "_now", "_server", "_spec", "_stress")
+    __slots__ = ("_actions", "_now", "_recorder", "_server", "_spec", "_stress")
 
     def __init__(self, services: Services, argument: str, default: str) -> None:
         self._spec = spec = read_spec(argument, services.settings)
@@ -54,6 +55,7 @@ class _PolicyService:
         self._server: PolicyServer = server
         self._actions = Actions(services, spec.endpoint.text, default)
         self._now = services.tables.clock.now
+        self._recorder = services.recorder
         self._stress = services.settings.texts.get("stress", "")
 
     async def ask(self, query: Query) -> Verdict:
@@ -61,9 +63,15 @@ class _PolicyService:
         question = request(self._attributes(query))
         try:
             action = await spawn(self._server.ask(question, query.session.memory), "policy server")
-        except PolicyUnavailable:
+        except PolicyUnavailable as error:
+            if self._recorder is not None:
+                self._recorder.lookup(
+                    Lookup(self._spec.endpoint.text, _DATUM, None, str(error) or "no answer")
+                )
             return await self._answer_for_it(query)
         query.hit = Hit(self._spec.endpoint.text, _DATUM, action)
+        if self._recorder is not None:
+            self._recorder.lookup(Lookup(self._spec.endpoint.text, _DATUM, action))
         return await self._actions.do(query, action, Subject(query.name, query.kind, _DATUM))
 
     async def _answer_for_it(self, query: Query) -> Verdict:

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from postroad.base.errors import PostroadError
 from postroad.base.ids import id_of
 from postroad.base.tasks import spawn
+from postroad.model.explain import Lookup
 from postroad.model.hooks import ClientFacts, Continue, Defer, Facts, LoginFacts, Permit, Reject, Stage
 from postroad.model.reply import Reply
 from postroad.policy.action import Actions, Subject
@@ -45,7 +46,7 @@ def check_python(services: Services, name: str, argument: str, default: str) -> 
 class PythonHook:
     """One function as one list asks it."""
 
-    __slots__ = ("_actions", "_function", "_limit", "_log", "_name", "_waits")
+    __slots__ = ("_actions", "_function", "_limit", "_log", "_name", "_recorder", "_waits")
 
     def __init__(self, services: Services, argument: str, default: str) -> None:
         self._name = f"check_python {argument}"
@@ -55,6 +56,7 @@ class PythonHook:
         )
         self._limit: float = services.settings[PYTHON_HOOK_TIMEOUT]
         self._log = services.log
+        self._recorder = services.recorder
         self._actions = Actions(services, self._name, default)
 
     def check(self, query: Query) -> Coroutine[Any, Any, Verdict]:
@@ -66,7 +68,11 @@ class PythonHook:
             answer = await spawn(self._call(facts_of(query)), "hook")
         except HookFailed as error:
             self._log.warning("smtpd", f"{self._name}: {error}")
+            if self._recorder is not None:
+                self._recorder.lookup(Lookup(self._name, _DATUM, None, str(error)))
             return query.rejected(451, "4.3.5", "Server configuration problem")
+        if self._recorder is not None:
+            self._recorder.lookup(Lookup(self._name, _DATUM, str(answer)))
         if isinstance(answer, str):
             return await self._actions.do(query, answer, Subject(query.name, query.kind, _DATUM))
         return _verdict(query, answer)
