@@ -1,5 +1,6 @@
 import pytest
 
+from postroad.app.registry import registry as all_rooms
 from postroad.base.config import find_facts, load, load_texts
 from postroad.base.errors import ConfigurationError, Severity
 from postroad.base.kinds import INT, LIST, STRING
@@ -157,3 +158,13 @@ def test_the_facts_name_the_host_its_addresses_and_the_directory():
     assert facts.hostname
     assert facts.config_directory == "/etc/x"
     assert any(text.startswith("127.") for text in facts.interfaces)
+
+
+def test_clients_come_to_services_with_a_port_and_to_those_behind_postscreen():
+    master = (
+        "smtp inet n - n - 1 postscreen\n10025 inet n - n - 1 postscreen\n  -o smtpd_service_name=other\n"
+        "smtpd pass - - n - - smtpd\nother pass - - n - - smtpd\nidle pass - - n - - smtpd\n"
+        "587 inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"
+    )
+    config = load_texts("smtpd_service_name = smtpd\n", master, "/etc/x", all_rooms(), Facts())
+    assert [each.key for each in config.smtp_servers] == ["smtpd/pass", "other/pass", "587/inet"]
