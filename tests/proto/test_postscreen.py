@@ -156,7 +156,12 @@ def test_settings_refuse_vrfy_and_demand_helo():
     assert said[:2] == ["502 5.5.1 VRFY command is disabled", "503 5.5.1 Error: send HELO/EHLO first"]
     assert said[2] == said[1]
     assert "DSN" not in said[3]
-    assert "VRFY" not in said[3]
+
+
+def test_what_follows_bdat_is_no_command_that_came_too_early():
+    world = World()
+    world.dialogue.feed(b"BDAT 3\r\nabc")
+    assert world.heard == [(Notice.WITHOUT_RCPT, "BDAT")]
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,8 @@ class Dialogue:
             self._reporter.notice(Notice.NON_SMTP, self.where, word, rest.lstrip(" "))
             if self._failed(Test.NON_SMTP, _GOODBYE):
                 return
-        if self._buffer and self._watched(Test.PIPELINING):
+        # What follows BDAT is its own (RFC 3030 2).
+        if self._buffer and command != "BDAT" and self._watched(Test.PIPELINING):
             shown = self._buffer[:_SHOWN].decode("latin-1")
             self._reporter.notice(Notice.PIPELINING, word, shown)
             if self._failed(Test.PIPELINING):
@@ -247,7 +248,7 @@ class Dialogue:
             self._without,
             size_limit=options.size_limit,
             smtputf8=options.smtputf8,
-            vrfy=options.vrfy,
+            vrfy=True,  # as Postfix does: it is refused when it comes
             starttls=options.starttls and not self.encrypted,
         )
         lines = [line[4:] for line in text.decode().split("\r\n")[:-1]]
@@ -301,9 +302,9 @@ class Dialogue:
         return _OK
 
     def _on_vrfy(self, rest: str) -> Reply:
-        if not self._options.vrfy:
-            return Reply(502, "5.5.1", "VRFY command is disabled")
-        return _LATER if rest else Reply(501, "5.5.4", "Syntax: VRFY address")
+        if not rest:
+            return Reply(501, "5.5.4", "Syntax: VRFY address")
+        return _LATER if self._options.vrfy else Reply(502, "5.5.1", "VRFY command is disabled")
 
     def _on_etrn(self, rest: str) -> Reply:
         if self._options.helo_required and not self._helo:
