@@ -44,6 +44,14 @@ SMTPD_SERVICE = params.declare(
     "smtpd_service_name", STRING, "smtpd", "The pass service of master.cf that gets the clients that passed."
 )
 
+for _old, _new in (
+    ("postscreen_blacklist_action", "postscreen_denylist_action"),
+    ("postscreen_whitelist_interfaces", "postscreen_allowlist_interfaces"),
+    ("postscreen_dnsbl_whitelist_threshold", "postscreen_dnsbl_allowlist_threshold"),
+    ("postscreen_dnsbl_ttl", "postscreen_dnsbl_max_ttl"),
+):
+    params.declare(_old, STRING, "", f"The old name of {_new}, which overrides it.")
+
 # --- before the greeting
 GREET_WAIT = params.declare(
     "postscreen_greet_wait",
