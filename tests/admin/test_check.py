@@ -22,13 +22,13 @@ def test_a_configuration_without_a_fault_has_no_findings():
 
 
 def test_what_postfix_obeys_and_we_do_not_is_named_with_what_happens_instead():
-    (problem,) = findings("smtpd_milters = inet:localhost:1")
+    (problem,) = findings("header_checks = regexp:/etc/checks")
     assert (problem.where, problem.severity) == ("main.cf:1", Severity.UNSUPPORTED)
-    assert problem.message.startswith("smtpd_milters: milters are not called")
+    assert problem.message.startswith("header_checks: headers and bodies are not looked at")
 
 
 def test_overrides_are_checked_the_same_way():
-    (problem,) = findings(master="smtp inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes")
+    (problem,) = findings(master="smtp inet n - n - - smtpd\n  -o header_checks=regexp:/etc/checks")
     assert (problem.where, problem.severity) == ("master.cf:2", Severity.UNSUPPORTED)
     assert (
         findings(master="smtp inet n - n - - smtpd\n -o message_size_limit=x")[0].severity is Severity.ERROR
@@ -36,7 +36,7 @@ def test_overrides_are_checked_the_same_way():
 
 
 def test_a_setting_that_turns_off_what_is_not_there_is_no_finding():
-    assert findings("smtpd_milters =\nsmtpd_use_tls = no") == []
+    assert findings("header_checks =\nrequiretls_enable = no") == []
 
 
 def test_what_has_no_meaning_here_says_why():
@@ -46,7 +46,7 @@ def test_what_has_no_meaning_here_says_why():
 
 
 def test_the_groups_come_in_order():
-    problems = findings("nonsense = 1\nbiff = no\nbiff = yes\nsmtpd_milters = x\nmessage_size_limit = x")
+    problems = findings("nonsense = 1\nbiff = no\nbiff = yes\nheader_checks = x\nmessage_size_limit = x")
     order = [problem.severity for problem in problems]
     assert order == [
         Severity.ERROR,

@@ -52,9 +52,9 @@ def test_the_longest_suffix_is_the_family(name, family):
 @pytest.mark.parametrize(
     ("name", "severity"),
     [
-        *((name, Severity.UNSUPPORTED) for name in ("smtpd_tls_security_level", "smtpd_sasl_auth_enable")),
-        *((name, Severity.UNSUPPORTED) for name in ("smtpd_sasl_type", "smtpd_sasl_path", "smtpd_milters")),
-        *((name, Severity.UNSUPPORTED) for name in ("smtpd_sasl_security_options", "smtp_tls_policy_maps")),
+        *((name, Severity.UNSUPPORTED) for name in ("header_checks", "mime_header_checks")),
+        *((name, Severity.UNSUPPORTED) for name in ("body_checks", "mailbox_command", "milter_header_checks")),
+        *((name, Severity.UNSUPPORTED) for name in ("requiretls_enable", "smtp_tlsrpt_enable")),
         *(
             (name, Severity.MEANINGLESS)
             for name in ("daemon_directory", "setgid_group", "biff", "debugger_command")

@@ -17,7 +17,7 @@ def directory(tmp_path):
 
 
 def test_findings_are_printed_in_groups_and_the_status_is_that_of_the_worst(directory, capsys):
-    where = directory("message_size_limit = x\nsmtpd_milters = y\nbiff = no\nnonsense = 1\n")
+    where = directory("message_size_limit = x\nheader_checks = y\nbiff = no\nnonsense = 1\n")
     assert run(where, []) == 1
     printed = capsys.readouterr().out
     places = [
@@ -26,7 +26,7 @@ def test_findings_are_printed_in_groups_and_the_status_is_that_of_the_worst(dire
             "Errors",
             "message_size_limit",
             "Not supported",
-            "smtpd_milters",
+            "header_checks",
             "without meaning",
             "Warnings",
             "nonsense",
@@ -43,12 +43,12 @@ def test_a_sound_configuration_is_0(directory, capsys):
 
 
 def test_quiet_is_silent_about_what_is_not_supported(directory, capsys):
-    assert run(directory("smtpd_milters = y\n"), ["--quiet"]) == 0
-    assert "milters" not in capsys.readouterr().out
+    assert run(directory("header_checks = y\n"), ["--quiet"]) == 0
+    assert "header" not in capsys.readouterr().out
 
 
 def test_json_has_one_object_a_line(directory, capsys):
-    run(directory("smtpd_milters = y\nnonsense = 1\ncompatibility_level = 3.6\n"), ["--json"])
+    run(directory("header_checks = y\nnonsense = 1\ncompatibility_level = 3.6\n"), ["--json"])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["where"], line["severity"]) for line in lines] == [
         ("main.cf:1", "not supported"),

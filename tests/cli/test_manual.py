@@ -9,7 +9,7 @@ def test_without_a_name_it_is_the_whole_reference(capsys):
 
 
 def test_a_name_is_explained_whoever_has_it(capsys):
-    assert run(None, ["myhostname", "relay_destination_recipient_limit", "smtpd_milters"]) == 0
+    assert run(None, ["myhostname", "relay_destination_recipient_limit", "header_checks"]) == 0
     printed = capsys.readouterr().out
     assert "The internet hostname" in printed
     assert "*transport*_destination_recipient_limit" in printed
