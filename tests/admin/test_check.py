@@ -36,7 +36,7 @@ def test_overrides_are_checked_the_same_way():
 
 
 def test_a_setting_that_turns_off_what_is_not_there_is_no_finding():
-    assert findings("header_checks =\nrequiretls_enable = no") == []
+    assert findings("header_checks =\nenable_threaded_bounces = no") == []
 
 
 def test_what_has_no_meaning_here_says_why():
