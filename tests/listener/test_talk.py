@@ -151,6 +151,11 @@ class Client:
             if self._out.pending:
                 self._exchange()
 
+    def leave(self):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self._tls.unwrap()
+        self._exchange()
+
     def ask(self, line):
         self._tls.write(line.encode() + b"\r\n")
         self._exchange()
@@ -187,8 +192,9 @@ async def test_a_client_may_encrypt(tmp_path, certificate):
     assert client.ask("QUIT") == "221 2.0.0 Bye\r\n"
     assert transport.closed
     log = world.log()
-    assert log[0].startswith(f"tlsproxy: Anonymous TLS connection established from {PLACE}: TLSv1.3 with")
-    assert log[2:] == [f"PASS NEW {PLACE}", f"DISCONNECT {PLACE}"]
+    assert log[0] == f"tlsproxy: CONNECT from {PLACE}"
+    assert log[1].startswith(f"tlsproxy: Anonymous TLS connection established from {PLACE}: TLSv1.3 with")
+    assert log[3:] == [f"PASS NEW {PLACE}", f"DISCONNECT {PLACE}", f"tlsproxy: DISCONNECT {PLACE}"]
 
 
 async def test_without_a_certificate_tls_is_not_offered(tmp_path):
@@ -203,8 +209,23 @@ async def test_what_is_no_handshake_ends_it(tmp_path, certificate):
     transport.send(b"MAIL FROM:<injected@x>\r\n")
     assert transport.closed
     log = world.log()
-    assert log[0].startswith(f"tlsproxy: SSL_accept error from {PLACE}: ")
-    assert log[1:] == [f"DISCONNECT {PLACE}"]
+    assert log[1].startswith("tlsproxy: warning: TLS library problem: error:")
+    assert log[2:4] == [
+        f"tlsproxy: TLS handshake failed for service=smtpd peer={PLACE}",
+        f"tlsproxy: DISCONNECT {PLACE}",
+    ]
+    assert log[4].startswith("HANGUP after ")
+    assert log[5:] == [f"DISCONNECT {PLACE}"]
+
+
+async def test_a_client_may_say_goodbye_to_tls(tmp_path, certificate):
+    world, transport = await encrypting(tmp_path, certificate)
+    client = Client(transport)
+    client.shake_hands()
+    client.ask("NOOP")
+    client.leave()
+    assert transport.closed
+    assert world.log()[-3].endswith("in tests after SMTP handshake")
 
 
 @pytest.mark.parametrize("end", ["expired", "stop"])

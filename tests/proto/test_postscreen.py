@@ -286,6 +286,7 @@ def test_tls_begins_anew_and_forgets_what_came_behind_the_command():
     world = World(starttls=True, terms=Terms(Test.NONE, TERMS.lives))
     assert "STARTTLS" in world.say("EHLO plain")
     world.say("MAIL FROM:<a@b>")
+    assert world.say("STARTTLS now") == "501 5.5.4 Syntax: STARTTLS"
     world.dialogue.feed(b"STARTTLS\r\nRCPT TO:<injected@x>\r\n")
     assert world.replies() == "220 2.0.0 Ready to start TLS"
     assert world.dialogue.upgrading

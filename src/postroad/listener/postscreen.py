@@ -108,6 +108,7 @@ class Postscreen:
             return settings[param]
 
         self.target = target
+        self.target_name = settings[p.SMTPD_SERVICE]
         self.log = log.named(settings[model.SYSLOG_NAME])
         self.wheel = wheel
         self.loop = loop

@@ -33,7 +33,12 @@ BLOCKED = Event("dnsblog", "addr %s listed by domain %s as %s", "A list in the D
 TLS_ESTABLISHED = Event(
     "tlsproxy", "%s TLS connection established from [%s]:%s: %s", "A session is encrypted."
 )
-TLS_FAILED = Event("tlsproxy", "SSL_accept error from [%s]:%s: %s", "A client could not shake hands.")
+TLS_BEGINS = Event("tlsproxy", "CONNECT from [%s]:%s", "A client under test was told to start TLS.")
+TLS_ENDS = Event("tlsproxy", "DISCONNECT [%s]:%s", "The TLS of a client under test has ended.")
+TLS_PROBLEM = Event("tlsproxy", "warning: TLS library problem: %s", "TLS is broken.", urgent=True)
+TLS_FAILED = Event(
+    "tlsproxy", "TLS handshake failed for service=%s peer=[%s]:%s", "A client could not shake hands."
+)
 #: The client's place, ``[address]:port``, is the first value.
 NOTICES: Final = {
     Notice.BARE_NEWLINE: _event(

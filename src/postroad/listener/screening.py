@@ -119,8 +119,6 @@ class Screening(asyncio.Protocol):
         self.hang_up()
         self._transport = None
         self._service.leave(self)
-        if self._talk is not None:
-            self._talk.close()
 
     def expired(self) -> None:
         """The deadline is over: a wait, or the client's time."""
@@ -355,7 +353,7 @@ class Screening(asyncio.Protocol):
         self.deadline = self._service.loop.time() + _FAREWELL
         self._early = b""
         if self._talk is not None:
-            self._talk.transport.close()
+            self._talk.close()
         elif self._transport is not None:
             self._transport.close()
 
@@ -365,6 +363,8 @@ class Screening(asyncio.Protocol):
             return
         if self.stage in (Stage.EARLY, Stage.LATE):
             late = self.stage is Stage.LATE
+            if self._talk is not None:
+                self._talk.lost()
             elapsed = significant(self._service.loop.time() - self._began, self._service.digits)
             where = f"tests {'after' if late else 'before'} SMTP handshake"
             self._service.log.emit(events.HANGUP, elapsed, self.address, self.port, where)

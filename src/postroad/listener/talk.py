@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Talk:
     """Drives a Dialogue for a Screening; is its Reporter."""
 
-    __slots__ = ("_screening", "_service", "_tls", "dialogue", "transport")
+    __slots__ = ("_raw", "_screening", "_service", "_tls", "dialogue")
 
     def __init__(
         self,
@@ -34,14 +34,14 @@ class Talk:
     ) -> None:
         self._screening = screening
         self._service = service
-        self.transport = transport
+        self._raw = transport
         self._tls: TlsTransport | None = None
         self.dialogue = Dialogue(service.options, progress, self, refusal=screening.refusal, without=without)
 
     def begin(self, early: bytes) -> None:
         """Greet; a client that has not waited for that is answered at once."""
         if not self._screening.spoke:
-            self.transport.write(self._service.greeting)
+            self._send(self._service.greeting)
         self._allow_time()
         if early:
             self.receive(early)
@@ -54,7 +54,8 @@ class Talk:
             try:
                 data = tls.receive(data)
             except TlsError as error:
-                self._broken(str(error), shaken=shaken)
+                self._service.log.emit(events.TLS_PROBLEM, str(error))
+                self._screening.hang_up()
                 return
             if not shaken and tls.pipe.established:
                 self._shaken(tls)
@@ -67,12 +68,18 @@ class Talk:
     def write(self, data: bytes) -> None:
         """Say something; in the middle of a handshake nothing can be said."""
         if not self.dialogue.upgrading:
-            self.transport.write(data)
+            self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        if self._tls is not None:
+            self._tls.write(data)
+        else:
+            self._raw.write(data)
 
     def _step(self, lines: int) -> None:
         dialogue = self.dialogue
         if dialogue.out:
-            self.transport.write(b"".join(dialogue.out))
+            self._send(b"".join(dialogue.out))
             dialogue.out.clear()
         if dialogue.closed:
             self._screening.over()
@@ -87,14 +94,25 @@ class Talk:
     def expire(self) -> None:
         """The client has taken too long."""
         if self.dialogue.upgrading:
-            self._broken("Connection timed out", shaken=False)
+            self._screening.hang_up()
             return
         self.dialogue.expire()
         self._step(0)
 
+    def lost(self) -> None:
+        """The client has gone."""
+        if self.dialogue.upgrading:
+            screening, service = self._screening, self._service
+            service.log.emit(events.TLS_FAILED, service.target_name, screening.address, screening.port)
+            self.close()
+
     def close(self) -> None:
-        """Let go of what the collector would find late."""
-        self._tls = None
+        """Nothing more is said.  What the collector would find late is let go of."""
+        if self._tls is not None:
+            self._service.log.emit(events.TLS_ENDS, self._screening.address, self._screening.port)
+            self._tls.close()
+            self._tls = None
+        self._raw.close()
 
     # -- TLS
 
@@ -102,8 +120,8 @@ class Talk:
         if self._service.tls is None:  # it cannot be: nobody was told to begin
             self._screening.over()
             return
-        self._tls = TlsTransport(self.transport, self._service.tls.accept())
-        self.transport = self._tls
+        self._service.log.emit(events.TLS_BEGINS, self._screening.address, self._screening.port)
+        self._tls = TlsTransport(self._raw, self._service.tls.accept())
         self._allow_time()
 
     def _shaken(self, tls: TlsTransport) -> None:
@@ -115,12 +133,6 @@ class Talk:
             )
         self.dialogue.secured()
         self._allow_time()
-
-    def _broken(self, why: str, *, shaken: bool) -> None:
-        screening, service = self._screening, self._service
-        if not shaken:
-            service.log.emit(events.TLS_FAILED, screening.address, screening.port, why)
-        screening.over()
 
     # -- the machine's Reporter
 

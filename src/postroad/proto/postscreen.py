@@ -314,7 +314,9 @@ class Dialogue:
     def _on_quit(self, _rest: str) -> Reply:
         return Reply(221, "2.0.0", "Bye")
 
-    def _on_starttls(self, _rest: str) -> Reply:
+    def _on_starttls(self, rest: str) -> Reply:
+        if rest:
+            return Reply(501, "5.5.4", "Syntax: STARTTLS")
         if self.encrypted:
             return Reply(554, "5.5.1", "Error: TLS already active")
         if not self._options.starttls:
