@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from peers.harness import Postroad, free_port, message
+from peers.test_milters import stub
 
 pytestmark = pytest.mark.peer
 AUTHORIZED = "smtpd_authorized_xclient_hosts = 127.0.0.0/8\nsmtpd_authorized_xforward_hosts = 127.0.0.0/8"
@@ -97,3 +98,18 @@ def test_a_full_service_is_short_with_new_clients(place: Path) -> None:
         server.wait_log(
             rf'master\[\d+\]: warning: service "{port}" \({port}\) has reached its process limit "2"'
         )
+
+
+def test_milters_hear_of_the_other_client(place: Path) -> None:
+    with (
+        stub() as milter,
+        Postroad(place, main=f"{AUTHORIZED}\nsmtpd_milters = {milter.name}") as server,
+        server.connect() as client,
+    ):
+        client.ehlo()
+        assert client.docmd("XCLIENT", "NAME=spike.example ADDR=192.0.2.9")[0] == 220
+        client.mail("s@client.example")
+        first, second = milter.data("C")
+        assert b"127.0.0.1" in first
+        assert second.startswith(b"spike.example\0")
+        assert b"192.0.2.9" in second
