@@ -35,6 +35,11 @@ def test_all_interfaces_are_the_wildcards_of_inet_protocols(protocols, addresses
     assert {address for _service, address, _port in found} == addresses
 
 
+def test_postscreen_listens_and_what_it_hands_clients_to_does_not():
+    found = places("", "127.0.0.9:2600 inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\n")
+    assert found == {("2525/inet", "127.0.0.1", 2525), ("127.0.0.9:2600/inet", "127.0.0.9", 2600)}
+
+
 @pytest.mark.parametrize(
     ("name", "address", "port"),
     [

@@ -56,8 +56,10 @@ def test_places_are_given_in_order():
     seats = Seats(1, told.append, Loop())
     one, two, three = Guest(), Guest(), Guest()
     assert seats.enter(one)
+    assert seats.waiting == 0
     assert not seats.enter(two)
     assert not seats.enter(three)
+    assert seats.waiting == 2
     assert told == [True]
     seats.leave(one)
     assert (two.begun, three.begun, seats.taken) == (1, 0, 1)
