@@ -17,6 +17,7 @@ _HEAD = struct.Struct("!12sBBH")
 #: Bytes of addresses and further fields in version 2 that are taken; Postfix takes 512 in all.
 _LONGEST_BODY = 512
 _PROXY, _LOCAL = 1, 0
+_ENDS = ("client", "server")
 _FORMATS = {0x11: struct.Struct("!4s4sHH"), 0x21: struct.Struct("!16s16sHH")}  # TCP over IPv4, IPv6
 
 
@@ -60,20 +61,24 @@ def _line(data: bytes) -> Proxied | None:
     words = data[:end].decode("latin-1").split(" ")
     if words[1] == "UNKNOWN":  # 2.1: what follows is not to be believed
         return Proxied(end + 2, local=True)
-    if len(words) != 6 or words[1] not in ("TCP4", "TCP6"):
+    if words[1] not in ("TCP4", "TCP6"):
         raise ProxyError("bad or missing protocol type")
     version = int(words[1][3])
-    client, server = (_address(word, version) for word in words[2:4])
-    return Proxied(end + 2, client, _port(words[4]), server, _port(words[5]))
+    words += [""] * (6 - len(words))
+    client, server = (_address(word, version, whose) for word, whose in zip(words[2:4], _ENDS, strict=True))
+    client_port, server_port = (_port(word, whose) for word, whose in zip(words[4:6], _ENDS, strict=True))
+    if len(words) > 6:
+        raise ProxyError("garbage behind the server port")
+    return Proxied(end + 2, client, client_port, server, server_port)
 
 
-def _address(text: str, version: int) -> str:
+def _address(text: str, version: int, whose: str) -> str:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        raise ProxyError("the PROXY line has a malformed address") from None
-    if address.version != version or "%" in text:
-        raise ProxyError("the PROXY line has an address of another kind than it says")
+        address = None
+    if address is None or address.version != version or "%" in text:
+        raise ProxyError(f"bad or missing {whose} address")
     return _plain(address)
 
 
@@ -83,9 +88,9 @@ def _plain(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     return str(mapped or address)
 
 
-def _port(text: str) -> int:
+def _port(text: str, whose: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535):
-        raise ProxyError("the PROXY line has a malformed port")
+        raise ProxyError(f"bad or missing {whose} port")
     return int(text)
 
 

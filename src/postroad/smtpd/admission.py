@@ -26,6 +26,7 @@ async def admit(connection: Connection) -> Reply | None:
         return connection.turned_away
     if service.has_proxies:
         await authorize(connection)
+        machine.xforward = await service.may_xforward(client)
     # Who speaks for others is not counted: it would be refused for what they do.
     if (service.connection_limit or service.rates) and not machine.xclient:
         refusal = None if await service.is_uncounted(client) else count(connection)
@@ -36,10 +37,11 @@ async def admit(connection: Connection) -> Reply | None:
 
 
 async def authorize(connection: Connection) -> None:
-    """Find out whether the client may speak for others."""
-    service, machine, client = connection.service, connection.machine, connection.session.client
-    machine.xclient = await service.may_xclient(client)
-    machine.xforward = await service.may_xforward(client)
+    """Find out whether the client, as it is known now, may say that it is another one.
+
+    XFORWARD stays with who has connected.
+    """
+    connection.machine.xclient = await connection.service.may_xclient(connection.session.client)
 
 
 async def recognize(connection: Connection) -> None:
