@@ -81,6 +81,15 @@ def test_what_check_says():
     assert problem.hint == "add the line: smtpd pass - - n - - smtpd"
 
 
+def test_a_table_that_cannot_be_read_is_a_warning(tmp_path):
+    line = f"postscreen_access_list = cidr:{tmp_path}/none\npostscreen_dnsbl_reply_map = texthash:{tmp_path}/none\n"
+    found = check(config_of(line, MASTER))
+    assert [(each.severity, each.where) for each in found] == [
+        (Severity.WARNING, "main.cf:9"),
+        (Severity.WARNING, "main.cf:10"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [

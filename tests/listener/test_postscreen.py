@@ -161,9 +161,10 @@ async def test_settings_that_cannot_be_used_are_an_error(tmp_path, texts):
 
 
 async def test_a_name_without_a_reply_map_is_told_as_it_is(tmp_path):
-    assert World(tmp_path).service.told_name("bl.test") == "bl.test"
+    assert await World(tmp_path).service.told_name("bl.test") == "bl.test"
     hidden = World(tmp_path, dnsbl_reply_map="inline:{bl.test=other.test}").service
-    assert (hidden.told_name("bl.test"), hidden.told_name("x.test")) == ("other.test", "x.test")
+    assert await hidden.told_name("bl.test") == "other.test"
+    assert await hidden.told_name("x.test") == "x.test"
 
 
 def test_old_names_and_old_words():

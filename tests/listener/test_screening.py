@@ -197,6 +197,20 @@ async def test_other_actions_for_who_is_listed(tmp_path, action):
     assert world.target.sessions == []
 
 
+async def test_the_name_of_a_list_is_kept_back_while_it_is_not_known_what_may_be_told(tmp_path):
+    world = World(
+        tmp_path,
+        records=LISTED,
+        dnsbl_sites="bl.example",
+        dnsbl_action="drop",
+        dnsbl_reply_map="fail:down",
+    )
+    transport = world.connect()
+    await world.settle(lambda: transport.closed)
+    blocked = "521 5.7.1 Service unavailable; client [192.0.2.9] blocked using DNSBL"
+    assert transport.take() == [TEASER, blocked]
+
+
 async def test_lists_that_do_not_answer_in_time_have_no_say(tmp_path):
     world = World(tmp_path, records=LISTED, dnsbl_sites="bl.example", dnsbl_action="drop")
     world.resolver.held = asyncio.Event()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from postroad.app.certificates import with_tls_level
 from postroad.app.core import Core
 from postroad.base.config import Config, Service
-from postroad.base.errors import Problem
+from postroad.base.errors import Problem, Severity
 from postroad.base.log import Log, Sink
 from postroad.base.params import Settings
 from postroad.listener import params as p
@@ -28,6 +28,7 @@ from postroad.smtpd.footer import Footer
 from postroad.smtpd.params import PROXY_PROTOCOL, REJECT_FOOTER, TLS_LOGLEVEL
 from postroad.smtpd.service import SmtpdService
 from postroad.tables.context import TableContext
+from postroad.tables.registry import problem_of
 
 
 def screens(config: Config) -> list[Service]:
@@ -132,7 +133,17 @@ def _value_problems(config: Config, service: Service, settings: Settings) -> Ite
         discards(hidden)
     except ValueError as error:
         yield problem(p.DISCARD_EHLO.name, error)
+    tables = TableContext(config.directory, settings.texts)
+    members: tuple[str, ...] = settings[p.ACCESS_LIST]
+    specs = [(p.ACCESS_LIST.name, each) for each in members if ":" in each]
+    specs += [(p.DNSBL_REPLY_MAP.name, each) for each in (settings[p.DNSBL_REPLY_MAP],) if each]
+    for name, spec in specs:
+        trouble = problem_of(spec, tables)
+        if trouble:
+            hint = "while it cannot be read it lets nobody through and keeps nobody out"
+            where = config.where(name, service) or service.where
+            yield Problem(where, f"{name}: {trouble}", hint, Severity.WARNING)
     try:
-        AccessLists(settings, TableContext(config.directory, settings.texts), Log(Sink()))
+        AccessLists(settings, tables, Log(Sink()))
     except ValueError as error:
         yield problem(p.ACCESS_LIST.name, error)

@@ -312,11 +312,17 @@ class Postscreen:
         """Whether a rank lets a client off the other tests."""
         return self._allow_threshold < 0 and rank <= self._allow_threshold and rank < self.threshold
 
-    def told_name(self, domain: str) -> str:
-        """Return what a client is told in place of a list's name, which may have a password in it."""
-        if not self._reply_names or not self._reply_names.now:
-            return domain
-        return self._reply_names.find_now(domain) or domain
+    async def told_name(self, domain: str) -> str:
+        """Return what a client is told in place of a list's name, which may have a password in it.
+
+        Nothing, while that could not be looked up.
+        """
+        try:
+            found = await self._reply_names.find(domain) if self._reply_names else None
+        except TableUnavailable as error:
+            self.log.warning("postscreen", f"{p.DNSBL_REPLY_MAP.name}: {error}")
+            return ""
+        return domain if found is None else found
 
     def footed(self, reply: Reply, screening: Screening) -> Reply:
         """Return a refusal as it is said: with the footer, softened where nothing is refused for good."""

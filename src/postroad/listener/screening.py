@@ -251,26 +251,40 @@ class Screening(asyncio.Protocol):
             self._excuse(progress)
         if progress.todo & Test.PREGREET & ~progress.skipped:
             progress.succeed(Test.PREGREET, service.until(Test.PREGREET))
-        if self._score is None or self._weighed(progress, self._score):
+        if self._score is None:
             self._decide(progress)
+        else:
+            self._weigh(progress, self._score)
 
-    def _weighed(self, progress: Progress, score: Score) -> bool:
-        """See what the lists have said; False when that was the end."""
+    def _weigh(self, progress: Progress, score: Score) -> None:
+        """See what the lists have said."""
         service = self._service
         if score.rank < service.threshold:
             progress.succeed(Test.DNSBL, service.now() + score.ttl)
-            return True
+            self._decide(progress)
+            return
         service.log.emit(events.DNSBL, score.rank, self.address, self.port)
         progress.fail(Test.DNSBL)
-        text = f"Service unavailable; client [{self.address}] blocked using {service.told_name(score.domain)}"
+        if service.dnsbl_action is Action.IGNORE:
+            progress.forgive(Test.DNSBL)
+            self._decide(progress)
+            return
+        self.stage = Stage.JUDGED
+        start(service.told_name(score.domain), self._blocked)
+
+    def _blocked(self, name: str | None, error: BaseException | None) -> None:
+        """The lists are against the client, and it is known by which name it may hear of that."""
+        progress, service = self.progress, self._service
+        if self._transport is None or progress is None or self.stage is not Stage.JUDGED:
+            return
+        if error is not None:
+            service.log.error("postscreen", f"{self.place}: {error!r}")
+        text = f"Service unavailable; client [{self.address}] blocked using {name or 'DNSBL'}"
         if service.dnsbl_action is Action.DROP:
             self.finish(Reply(521, "5.7.1", text))
-            return False
-        if service.dnsbl_action is Action.ENFORCE:
-            self._bar(Reply(550, "5.7.1", text))
         else:
-            progress.forgive(Test.DNSBL)
-        return True
+            self._bar(Reply(550, "5.7.1", text))
+            self._decide(progress)
 
     def _bar(self, refusal: Reply) -> None:
         self.barred = True
