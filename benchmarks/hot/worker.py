@@ -100,9 +100,9 @@ class Store(MemoryStore):
 
 
 class Worker:
-    """The stages of a worker with Postfix's default settings and a relayhost."""
+    """The stages of a worker with Postfix's default settings and a relayhost, and ``main`` behind them."""
 
-    def __init__(self, loop: Loop, clock: StepClock, place: str) -> None:
+    def __init__(self, loop: Loop, clock: StepClock, place: str, main: str = "") -> None:
         self.loop = loop
         self.world = loop.world
         self.place = place
@@ -111,7 +111,7 @@ class Worker:
         counts = make_table(1)
         self.log = Log(FileSink(os.devnull, "mx.example.net", clock), "postfix", 4711)
         facts = Facts(hostname="mx.example.net", interfaces=("127.0.0.1/8",))
-        config = load_texts(_MAIN.format(place=place), _MASTER, place, registry(), facts).require()
+        config = load_texts(_MAIN.format(place=place) + main, _MASTER, place, registry(), facts).require()
         self.core = Core(
             loop=loop,
             clock=clock,
@@ -201,19 +201,19 @@ class Worker:
         self.log.sink.flush()
 
 
-def run(work: Callable[[Worker], Awaitable[T]]) -> T:
-    """Run ``await work(worker)`` in a world of its own."""
+def run(work: Callable[[Worker], Awaitable[T]], main: str = "") -> T:
+    """Run ``await work(worker)`` in a world of its own; ``main`` are further lines of main.cf."""
     clock = StepClock()
     loop = Loop(clock)
     try:
         with tempfile.TemporaryDirectory() as place:
-            return loop.run_until_complete(_with_worker(loop, clock, place, work))
+            return loop.run_until_complete(_with_worker(loop, clock, place, work, main))
     finally:
         loop.close()
 
 
-async def _with_worker(loop: Loop, clock: StepClock, place: str, work: Callable[[Worker], Awaitable[T]]) -> T:
-    worker = Worker(loop, clock, place)
+async def _with_worker(loop: Loop, clock: StepClock, place: str, work: Callable[[Worker], Awaitable[T]], main: str) -> T:  # fmt: skip  # noqa: E501
+    worker = Worker(loop, clock, place, main)
     try:
         return await work(worker)
     finally:
