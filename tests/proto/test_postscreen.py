@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from postroad.model.reply import Reply
 from postroad.proto.postscreen import Dialogue, DialogueOptions, Notice
@@ -277,6 +279,49 @@ def test_a_command_has_a_longest_time():
     world.dialogue.expire()
     assert world.replies() == "421 4.4.2 mx.example Error: timeout exceeded"
     assert (world.heard, world.dialogue.closed) == ([(Notice.TIME_LIMIT, "NOOP")], True)
+
+
+_PIECE = st.one_of(
+    st.binary(max_size=20),
+    st.sampled_from(
+        [
+            b"\r\n",
+            b"\n",
+            b"EHLO x",
+            b"MAIL FROM:<",
+            b"RCPT TO:<",
+            b">",
+            b"STARTTLS\r\n",
+            b"DATA\r\n",
+            b"GET /\r\n",
+        ]
+    ),
+)
+
+
+@given(st.lists(_PIECE, max_size=60), st.sampled_from(list(Action)))
+def test_no_input_takes_mail_or_breaks_anything(pieces, action):
+    world = World(failed=Test.ACCESS, starttls=True, actions=dict.fromkeys(ENFORCED, action))
+    for piece in pieces:
+        world.dialogue.feed(piece)
+    codes = {reply[:3] for reply in world.dialogue.out}
+    assert codes <= {
+        b"220",
+        b"221",
+        b"250",
+        b"421",
+        b"450",
+        b"458",
+        b"500",
+        b"501",
+        b"502",
+        b"503",
+        b"521",
+        b"550",
+        b"554",
+    }
+    assert len(world.dialogue.out) <= OPTIONS.command_limit + 1
+    assert world.progress.record(TERMS) is None
 
 
 # --- TLS
