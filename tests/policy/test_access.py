@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from postroad.base.log import ListSink, Log
 from postroad.policy import access
+from postroad.policy.query import Query
 from postroad.policy.verdict import PERMIT, ServerError
 
 
@@ -169,3 +171,11 @@ async def test_warn_if_reject_makes_a_warning_of_a_table_that_cannot_be_asked(wo
     here = world(smtpd_client_restrictions="warn_if_reject check_client_access hash:/no/such")
     assert await say(here, "u@here.test") == ""
     assert any("reject_warning: RCPT from unknown[192.0.2.10]: 451 4.3.5" in line for line in here.sink.lines)
+
+
+async def test_what_nobody_waits_for_is_answered_at_once(services, new_session):
+    check = access.sender(services(), texts({"b@example.net": "REJECT"}), "")
+    query = Query(new_session(sender="a@example.net"), "MAIL", Log(ListSink()), soft_bounce=False)
+    assert check(query) is None
+    broken = access.sender(services(), "fail:x", "")
+    assert broken(query).code == 451

@@ -157,3 +157,12 @@ def test_waiting_and_local_tables_find_the_same(name, domain, addresses, locals_
 
     local, waiting = asyncio.run(both())
     assert local == waiting
+
+
+def test_the_first_key_that_is_there_is_found_at_once():
+    spec, keys = "inline:{ {here.test = a}, {test = b} }", transport_keys("U@Here.Test", "", parents=True)
+    assert maps(spec).first_now(keys) == ("Here.Test", "a")
+    assert maps("inline:{ {x = y} }", spec).first_now(keys[2:]) == ("Test", "b")
+    assert maps("inline:{ {x = y} }").first_now(keys) is None
+    with pytest.raises(TableUnavailable):
+        maps("fail:x").first_now(keys)

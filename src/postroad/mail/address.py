@@ -8,6 +8,7 @@ local part (``john smith@example.com``), the *external* form is what RFC 5321 pu
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 # RFC 5321 4.1.2: a Dot-string; whatever else a local part is must be quoted. 8-bit text is taken as atext.
@@ -178,14 +179,19 @@ def access_keys(address: str, delimiter: str | Extensions, *, parents: bool = Tr
     ``parents``: smtpd_access_maps is in parent_domain_matches_subdomains.
     """
     extensions = delimiter if isinstance(delimiter, Extensions) else Extensions(delimiter)
-    name, at, _ = address.rpartition("@")
-    keys = transport_keys(address, extensions, parents=parents)
-    if at:
-        base, extension = extensions.strip(name)
-        keys.append(Key(f"{name}@", True))
-        if extension:
-            keys.append(Key(f"{base}@", True, extension))
-    return keys
+    name, at, domain = address.rpartition("@")
+    if not at:
+        return transport_keys(address, extensions, parents=parents)
+    base, extension = extensions.strip(name)
+    if not extension:
+        return [Key(address), *_pieces(domain, parents), Key(f"{name}@", True)]
+    whole, local = Key(f"{base}@{domain}", True, extension), Key(f"{base}@", True, extension)
+    return [Key(address), whole, *_pieces(domain, parents), Key(f"{name}@", True), local]
+
+
+@lru_cache(1000)
+def _pieces(domain: str, parents: bool) -> tuple[Key, ...]:
+    return tuple(Key(key.text, True) for key in domain_keys(domain, parents=parents))
 
 
 def domain_keys(domain: str, *, parents: bool = True) -> list[Key]:

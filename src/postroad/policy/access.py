@@ -20,7 +20,7 @@ from postroad.model.reply import Reply
 from postroad.policy import query as q
 from postroad.policy.action import Actions, Subject
 from postroad.policy.basics import broken
-from postroad.policy.envelope import Envelope
+from postroad.policy.envelope import Envelope, is_plain
 from postroad.policy.params import NULL_ACCESS_LOOKUP_KEY
 from postroad.policy.query import Query
 from postroad.policy.services import Services
@@ -70,6 +70,20 @@ class AccessTable:
                 return Hit(self._spec, key.text, value)
         return None
 
+    def judge(
+        self, query: Query, keys: Sequence[Key], subject: Subject
+    ) -> Verdict | Coroutine[Any, Any, Verdict]:
+        """Do the same as ``ask``, at once where nothing waits and the table knows none of the keys."""
+        maps = self._maps
+        local, at, _ = keys[0].text.rpartition("@")
+        if not maps.now or (at and needs_quotes(local)):
+            return self.ask(query, keys, subject)
+        try:
+            found = maps.first_now(keys)
+        except TableUnavailable as error:
+            return self.refuse(query, error, subject)
+        return None if found is None else self.do(query, Hit(self._spec, *found), subject)
+
     async def ask(self, query: Query, keys: Sequence[Key], subject: Subject) -> Verdict:
         """Do what the table says of the first key that it knows; refuse for now if it cannot be asked."""
         try:
@@ -94,10 +108,10 @@ def client(services: Services, spec: str, default: str) -> Check:
     """``check_client_access``: the client's name, its parents, its address, its networks."""
     table = AccessTable(services, spec, default)
 
-    def check(query: Query) -> Coroutine[Any, Any, Verdict]:
+    def check(query: Query) -> Verdict | Coroutine[Any, Any, Verdict]:
         client = query.session.client
         keys = table.domain_keys(client.name) + network_keys(client.address)
-        return table.ask(query, keys, Subject(client.named_address, q.CLIENT, client.name))
+        return table.judge(query, keys, Subject(client.named_address, q.CLIENT, client.name))
 
     return check
 
@@ -106,10 +120,10 @@ def reverse_client(services: Services, spec: str, default: str) -> Check:
     """``check_reverse_client_hostname_access``: the same with the name that nobody has confirmed."""
     table = AccessTable(services, spec, default)
 
-    def check(query: Query) -> Coroutine[Any, Any, Verdict]:
+    def check(query: Query) -> Verdict | Coroutine[Any, Any, Verdict]:
         client = query.session.client
         keys = table.domain_keys(client.reverse_name) + network_keys(client.address)
-        return table.ask(query, keys, Subject(client.reverse_name, q.REVERSE_CLIENT, client.reverse_name))
+        return table.judge(query, keys, Subject(client.reverse_name, q.REVERSE_CLIENT, client.reverse_name))
 
     return never_permits(check, "check_reverse_client_hostname_access", reverse_name)
 
@@ -118,9 +132,9 @@ def helo(services: Services, spec: str, default: str) -> Check:
     """``check_helo_access``: the name in HELO or EHLO, and its parents."""
     table = AccessTable(services, spec, default)
 
-    def check(query: Query) -> Coroutine[Any, Any, Verdict] | None:
+    def check(query: Query) -> Verdict | Coroutine[Any, Any, Verdict]:
         name = query.session.helo
-        return table.ask(query, table.domain_keys(name), Subject(name, q.HELO, name)) if name else None
+        return table.judge(query, table.domain_keys(name), Subject(name, q.HELO, name)) if name else None
 
     return check
 
@@ -129,9 +143,9 @@ def etrn(services: Services, spec: str, default: str) -> Check:
     """``check_etrn_access``: the domain in ETRN, and its parents."""
     table = AccessTable(services, spec, default)
 
-    def check(query: Query) -> Coroutine[Any, Any, Verdict] | None:
+    def check(query: Query) -> Verdict | Coroutine[Any, Any, Verdict]:
         name = query.domain
-        return table.ask(query, table.domain_keys(name), Subject(name, q.ETRN, name)) if name else None
+        return table.judge(query, table.domain_keys(name), Subject(name, q.ETRN, name)) if name else None
 
     return check
 
@@ -160,12 +174,15 @@ def sender(services: Services, spec: str, default: str) -> Check:
         keys = table.address_keys(meaning.address, extensions)
         return await table.ask(query, keys, Subject(address, q.SENDER, meaning.address))
 
-    def check(query: Query) -> Coroutine[Any, Any, Verdict] | None:
+    def check(query: Query) -> Verdict | Coroutine[Any, Any, Verdict]:
         address = query.session.transaction.sender
         if address is None:
             return None
         if not address:
-            return table.ask(query, [null], Subject("", q.SENDER, null.text)) if null.text else None
+            return table.judge(query, [null], Subject("", q.SENDER, null.text)) if null.text else None
+        if is_plain(address):
+            keys = table.address_keys(address, extensions)
+            return table.judge(query, keys, Subject(address, q.SENDER, address))
         return ask(query, address)
 
     return check
@@ -185,7 +202,14 @@ def recipient(services: Services, spec: str, default: str) -> Check:
         verdict = await table.ask(query, keys, Subject(query.recipient, q.RECIPIENT, meaning.address))
         return None if verdict is PERMIT and meaning.suspicious else verdict
 
-    return lambda query: ask(query) if query.recipient else None
+    def check(query: Query) -> Verdict | Coroutine[Any, Any, Verdict]:
+        address = query.recipient
+        if address and is_plain(address):
+            keys = table.address_keys(address, extensions)
+            return table.judge(query, keys, Subject(address, q.RECIPIENT, address))
+        return ask(query) if address else None
+
+    return check
 
 
 def extensions_of(services: Services) -> Extensions:

@@ -17,6 +17,11 @@ _OPERATORS = re.compile("[@!%]")
 _PLAIN = re.compile(r'[^@!%"\[\]\\]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]+')
 
 
+def is_plain(address: str) -> bool:
+    """Return whether an address resolves to itself."""
+    return _PLAIN.fullmatch(address) is not None
+
+
 def is_routed(address: str) -> bool:
     """Return whether a resolved address has routing in its local part (``user%other@here``).
 
@@ -72,7 +77,7 @@ class Envelope:
 
     async def meaning(self, address: str, query: Query) -> Meaning:
         """Return what an address is looked up as; a route is asked for only where it can differ."""
-        if _PLAIN.fullmatch(address):
+        if is_plain(address):
             return Meaning(address, suspicious=False)
         resolved = (await self.route(address, query)).recipient
         return Meaning(resolved, suspicious=is_routed(resolved) and not self._trust_routing)

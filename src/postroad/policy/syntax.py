@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from postroad.model.reply import Reply
 from postroad.model.session import Transaction
@@ -68,7 +69,7 @@ def reject_non_fqdn_helo_hostname(services: Services) -> Check:
             return None
         if name.startswith("["):
             return fault(name)
-        if _is_qualified(name, query.session.transaction):
+        if _is_qualified(name, query.session.transaction.smtputf8):
             return None
         return refused(code, "5.5.2", name, q.HELO, "need fully-qualified hostname")
 
@@ -114,12 +115,13 @@ def reject_non_fqdn_recipient(services: Services) -> Check:
 
 def _need_domain(code: int, address: str, kind: str, transaction: Transaction) -> Verdict:
     domain = address.rpartition("@")[2] if "@" in address else ""
-    if (domain.startswith("[") and domain.endswith("]")) or _is_qualified(domain, transaction):
+    if _is_qualified(domain, transaction.smtputf8) or (domain.startswith("[") and domain.endswith("]")):
         return None
     return refused(code, "5.5.2", address, kind, "need fully-qualified address")
 
 
-def _is_qualified(name: str, transaction: Transaction) -> bool:
-    valid = valid_unicode_hostname if transaction.smtputf8 else valid_hostname
+@lru_cache(1000)  # most mail comes from few domains
+def _is_qualified(name: str, smtputf8: bool) -> bool:
+    valid = valid_unicode_hostname if smtputf8 else valid_hostname
     plain = without_dot(name)
     return "." in plain and valid(plain)

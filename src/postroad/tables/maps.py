@@ -68,6 +68,18 @@ class Maps:
                 return self._checked(table.name, key, value)
         return None
 
+    def first_now(self, keys: Iterable[Key]) -> tuple[str, str] | None:
+        """Return the first key that is there, and its value, where ``now`` is true."""
+        for key in keys:
+            folded = fold(key.text)
+            for table, pattern in self._tables:
+                if pattern and key.partial:
+                    continue
+                value = table.get(key.text if pattern else folded)  # type: ignore[attr-defined]
+                if value is not None:
+                    return key.text, self._checked(table.name, key.text, value)
+        return None
+
     @staticmethod
     def _checked(name: str, key: str, value: str) -> str:
         if not value:
