@@ -118,6 +118,9 @@ class Dns:
         records = self._records.get(name) or self._records.get("*." + name.partition(".")[2]) or ()
         if any(each == "SERVFAIL" for each, _ in records):
             raise LookupUnavailable(f"{name}: SERVFAIL")
+        for each, data in records:
+            if each == "CNAME":
+                return self._find(data, kind)
         found = tuple(_record(each, data) for each, data in records if each == kind)
         return Answer(name, kind, found, nxdomain=not records)
 
