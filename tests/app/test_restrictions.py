@@ -122,7 +122,8 @@ class Dns:
             if each == "CNAME":
                 return self._find(data, kind)
         found = tuple(_record(each, data) for each, data in records if each == kind)
-        return Answer(name, kind, found, nxdomain=not records)
+        below = any(known.endswith("." + name) for known in self._records)
+        return Answer(name, kind, found, nxdomain=not records and not below)
 
     async def query(self, name: str, kind: str) -> Answer:
         return self._find(name, kind)
