@@ -475,8 +475,9 @@ def test_a_server_without_pipelining_is_never_taken_to_have_answered_what_it_was
 XFORWARDING = "250-there\r\n{}250 XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT"
 
 
-def introducing(*, pipelining=True):
-    made = ClientSession(Manners("me.example", str, xforward=True), Peer("there", "192.0.2.1", 25))
+def introducing(*, pipelining=True, warnings=None):
+    warn = (warnings if warnings is not None else []).append
+    made = ClientSession(Manners("me.example", str, xforward=True), Peer("there", "192.0.2.1", 25), warn)
     made.feed(b"220 there\r\n")
     made.next_event()
     made.take()
@@ -494,13 +495,18 @@ def from_client(*addresses):
 
 
 def test_a_server_that_wants_to_know_is_told_where_a_message_comes_from():
-    made, parcel = introducing(), from_client()
+    warnings = []
+    made, parcel = introducing(warnings=warnings), from_client()
     made.begin(parcel)
     commands = made.take().split(b"\r\n")
     assert commands[0] == b"XFORWARD NAME=c.example ADDR=192.0.2.7"
     assert commands[1] == b"XFORWARD PROTO=SMTP IDENT=%b SOURCE=REMOTE" % parcel.message.id.encode()
     assert commands[2:] == [b"MAIL FROM:<a@x>", b"RCPT TO:<b@y>", b"DATA", b""]
-    assert say(made, "250 Ok", "501 what?", "250 Ok", "250 Ok", "354 go") == [Event.CONTENT]
+    assert say(made, "502 no", "501 what?", "250 Ok", "250 Ok", "354 go") == [Event.CONTENT]
+    assert warnings == [
+        "host there[192.0.2.1]:25 said: 502 no (in reply to XFORWARD name/address command)",
+        "host there[192.0.2.1]:25 said: 501 what? (in reply to XFORWARD helo/protocol command)",
+    ]
     other = from_client("c@z")
     assert made.follow(other)
     made.content_sent()

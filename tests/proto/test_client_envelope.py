@@ -38,7 +38,7 @@ def test_where_a_message_comes_from_is_told_only_where_that_is_wanted():
     offered = b"XFORWARD NAME ADDR SOURCE"
     made, dispatch = commands(offered, xforward=True)
     assert made[0] == b"XFORWARD SOURCE=LOCAL\r\n"
-    assert dispatch.introduced == 1
+    assert dispatch.introduced == made[:1]
     for made, dispatch in (commands(offered), commands(xforward=True)):
         assert made[0].startswith(b"MAIL")
-        assert dispatch.introduced == 0
+        assert dispatch.introduced == []

@@ -40,6 +40,7 @@ from postroad.proto.client_stages import (
 )
 from postroad.proto.client_usual import UsualAnswers
 from postroad.proto.client_values import Dispatch, Manners, Peer, Terms
+from postroad.proto.client_xforward import NAME_ADDRESS
 from postroad.proto.replies import GarbledReply, ServerReply
 
 
@@ -199,9 +200,10 @@ class ClientSession(SecureHandshake):
             return self._finish()
         if self._out_of_step(reply):
             return self._garbled(reply.text)
+        command = dispatch.introduced.pop(0)
         if not reply.good:
-            self._warn(f"host {self.peer.relay} said: {reply.text} (in reply to XFORWARD command)")
-        dispatch.introduced -= 1
+            what = "name/address" if NAME_ADDRESS.match(command) else "helo/protocol"
+            self._warn(f"host {self.peer.relay} said: {reply.text} (in reply to XFORWARD {what} command)")
         if not dispatch.introduced:
             self.stage = MAIL
         if not self.features.pipelining:

@@ -44,7 +44,6 @@ def envelope(dispatch: Dispatch, features: Features, peer: Peer, manners: Manner
     if not asked:
         return []
     if manners.xforward and features.xforward:
-        told = introduction(message, features.xforward)
-        dispatch.introduced = len(told)
-        return told + commands
+        dispatch.introduced = introduction(message, features.xforward)
+        return dispatch.introduced + commands
     return commands

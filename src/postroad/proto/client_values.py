@@ -97,7 +97,7 @@ class Dispatch:
         self.outcomes: list[Outcome | None] = [None] * len(recipients)
         self.asked: Sequence[int] = ()  # the recipients that have a RCPT command, as indexes
         self.accepted: list[int] = []  # those of them that the server took
-        self.introduced = 0  # XFORWARD commands that are not answered
+        self.introduced: list[bytes] = []  # XFORWARD commands that are not answered
         self.replied = 0  # how many of those, or of LMTP's final replies, are answered
         self.refused = False  # MAIL was
         self.site_failure: Outcome | None = None

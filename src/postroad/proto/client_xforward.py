@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from postroad.model.message import Message
 from postroad.proto import xtext
 
 _UNKNOWN = ("", "unknown")
+#: The first of the two commands.
+NAME_ADDRESS = re.compile(rb"XFORWARD (?:NAME|ADDR|PORT)=")
 
 
 def introduction(message: Message, known: Collection[str]) -> list[bytes]:
