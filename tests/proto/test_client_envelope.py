@@ -42,3 +42,9 @@ def test_where_a_message_comes_from_is_told_only_where_that_is_wanted():
     for made, dispatch in (commands(offered), commands(xforward=True)):
         assert made[0].startswith(b"MAIL")
         assert dispatch.introduced == []
+
+
+def test_what_was_told_to_another_server_before_does_not_count():
+    _, dispatch = commands(b"XFORWARD SOURCE", xforward=True)
+    envelope(dispatch, parse_features(b"250 there"), PEER, Manners("me", str, xforward=True))
+    assert dispatch.introduced == []

@@ -15,6 +15,7 @@ def envelope(dispatch: Dispatch, features: Features, peer: Peer, manners: Manner
     Recipients that cannot be tried get their outcomes; ``asked`` are the others.
     """
     message = dispatch.message
+    dispatch.introduced = []  # another server may have been asked before
     if 0 < features.size_limit < dispatch.size:  # RFC 1870 6.1
         limit = f"exceeds size limit {features.size_limit} of server {peer.host}"
         dispatch.rest(Outcome("5.3.4", f"message size {dispatch.size} {limit}", peer.relay))
