@@ -41,8 +41,8 @@ mailbox, or no limit of smtpd processes for 1,000 sessions and more.
 TLS = """## TLS handshakes
 
 `openssl s_time`, four clients on the same processors, certificate ECDSA P-256; a port with TLS from the first
-byte. *New* is TLS 1.3; *resumed* is TLS 1.2 with a session from before, since s_time does not wait for the tickets
-of TLS 1.3.
+byte. *New* is TLS 1.3; *resumed* is TLS 1.2 with a session from before, since s_time does not wait for the
+tickets of TLS 1.3.
 """
 METHOD = """## How it is measured
 
