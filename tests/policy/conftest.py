@@ -67,6 +67,9 @@ class FakeRecipients:
     asked: list[tuple[str, bool]] = field(default_factory=list)
     broken: bool = False
 
+    def passes(self, address: str) -> bool:
+        return False
+
     async def refuse(self, address: str, *, sender: bool = False) -> Reply | None:
         self.asked.append((address, sender))
         if self.broken:

@@ -153,3 +153,19 @@ async def test_routing_in_the_address_is_followed_before_the_tables_are_asked(ma
     check = make(**SETTINGS).check
     assert await check.refuse("alice%example.test@mx.example.test") is None
     assert "local recipient table" in said(await check.refuse("nobody%example.test@mx.example.test"))
+
+
+async def test_what_is_known_to_be_none_of_ours_passes_at_once(make):
+    check = make(transport_maps=SETTINGS["transport_maps"]).check
+    assert not check.passes("x@far.example")  # nobody has asked for it yet
+    assert await check.refuse("x@far.example") is None
+    plain = make(relay_domains="relay.example").check
+    for address in ("x@far.example", "nobody@example.test", "x@relay.example"):
+        await plain.refuse(address)
+    assert plain.passes("y@far.example")
+    assert not plain.passes("-y@far.example")
+    assert not plain.passes("nobody@example.test")
+    assert not plain.passes("x@relay.example")
+    aliased = make(virtual_alias_maps="static:alice").check
+    await aliased.refuse("x@far.example")
+    assert not aliased.passes("x@far.example")

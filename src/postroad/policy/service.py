@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from postroad.base.errors import LookupUnavailable, TableUnavailable
 from postroad.base.log import Log
@@ -149,9 +149,9 @@ class ServicePolicy:
             session.transaction.verdicts[_PUT_OFF] = query.put_off
         return reply
 
-    async def recipient(self, session: Session, address: str) -> Reply | None:
+    def recipient(self, session: Session, address: str) -> Coroutine[Any, Any, Reply | None]:
         """Ask what waited, then the relay and recipient restrictions."""
-        return await self._ask_recipient(session, address, "RCPT")
+        return self._ask_recipient(session, address, "RCPT")
 
     async def verify(self, session: Session, address: str) -> Reply | None:
         """Ask what RCPT would ask."""
@@ -234,6 +234,8 @@ class ServicePolicy:
                 verdict = await run(checks, query)
                 if isinstance(verdict, Reply):
                     return _told(query, verdict)
+            if services.recorder is None and services.recipients.passes(address):
+                return _settle(query)
             return _settle(query) or _refusal(query, await run(self._recipient_end, query))
         except _UNDECIDED as error:
             return self._undecided(query, error)

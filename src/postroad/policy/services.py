@@ -19,6 +19,10 @@ from postroad.tables.context import TableContext
 class Recipients(Protocol):
     """Knows which addresses of our domains exist."""
 
+    def passes(self, address: str) -> bool:
+        """Return whether ``refuse`` would let a recipient pass, when that is known without asking."""
+        ...
+
     async def refuse(self, address: str, *, sender: bool = False) -> Reply | None:
         """Return the refusal of an address that is not listed; None when it is, or is not ours to say."""
         ...

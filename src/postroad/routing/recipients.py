@@ -75,6 +75,17 @@ class RecipientCheck:
         # Ours to absorb or to answer, whatever the tables say (RFC 5321 4.5.1).
         self._always = frozenset({"postmaster", "mailer-daemon", settings[DOUBLE_BOUNCE_SENDER].lower()})
 
+    def passes(self, address: str) -> bool:
+        """Return whether ``refuse`` would let a recipient pass, when that is known without asking."""
+        if self._known:
+            return False
+        route = self._router.remembered(self._rewriter.rewrite(address))
+        return (
+            route is not None
+            and route.address_class is AddressClass.DEFAULT
+            and route.transport not in ("error", "retry")
+        )
+
     async def refuse(self, address: str, *, sender: bool = False) -> Reply | None:
         """Return the refusal of an address as the client gave it (internal form), None to let it pass.
 
