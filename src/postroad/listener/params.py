@@ -198,14 +198,14 @@ PRE_QUEUE_LIMIT = params.declare(
     INT,
     "$default_process_limit",
     "The most clients under test at one time; further ones get 421.",
-    low=10,
+    low=1,
 )
 POST_QUEUE_LIMIT = params.declare(
     "postscreen_post_queue_limit",
     INT,
     "$default_process_limit",
     "The most clients that have passed and wait for a session; when there are so many, all get 421.",
-    low=10,
+    low=1,
 )
 COMMAND_COUNT = params.declare(
     "postscreen_command_count_limit",
