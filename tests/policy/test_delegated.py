@@ -123,6 +123,7 @@ async def test_login_and_encryption_are_told(world, say, session):
 
 
 async def test_each_stage_tells_what_it_knows(world, session, recipient):
+    session.greeting = "EHLO"
     session.transaction.sender = None
     lists = ("client", "helo", "sender", "relay", "data", "end_of_data", "etrn")
     async with policy_server(always("DUNNO")) as server:
