@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 
 from postroad.app.certificates import with_tls_level
 from postroad.app.core import Core
+from postroad.base.censor import Censor
 from postroad.base.config import Config, Service
 from postroad.base.errors import Problem, Severity
 from postroad.base.log import Log, Sink
-from postroad.base.params import Settings
+from postroad.base.params import Param, Settings
 from postroad.listener import params as p
 from postroad.listener.access_list import AccessLists
 from postroad.listener.postscreen import Postscreen
 from postroad.listener.security import tls_level
 from postroad.model.client import Client
-from postroad.model.params import MYHOSTNAME, SYSLOG_NAME
+from postroad.model.params import EXPANSION_FILTER, MYHOSTNAME, SYSLOG_NAME
 from postroad.model.reply import Reply
 from postroad.net.counts import ServiceCount
 from postroad.net.resolver import CachingResolver
@@ -24,10 +24,11 @@ from postroad.net.tls.errors import TlsError
 from postroad.net.tls.server import ServerTls
 from postroad.proto.dnsbl import site_of
 from postroad.proto.ehlo import discards
-from postroad.smtpd.footer import Footer
+from postroad.smtpd.footer import Footer, Footers
 from postroad.smtpd.params import PROXY_PROTOCOL, REJECT_FOOTER, TLS_LOGLEVEL
 from postroad.smtpd.service import SmtpdService
 from postroad.tables.context import TableContext
+from postroad.tables.maps import Maps
 from postroad.tables.registry import problem_of
 
 
@@ -70,7 +71,7 @@ def screen_of(
         taken=taken,
         tls=_tls(service, settings, core),
         tls_loglevel=settings[TLS_LOGLEVEL],
-        footer=_footer(settings, core),
+        footer=_footer(settings, core, tables),
     )
 
 
@@ -83,22 +84,30 @@ def _tls(service: Service, settings: Settings, core: Core) -> ServerTls | None:
         raise ValueError(f"service {service.name}: {error}") from error
 
 
-def _footer(settings: Settings, core: Core) -> Callable[[Reply, str, int], Reply] | None:
-    text = settings[p.REJECT_FOOTER]
-    if text == f"${REJECT_FOOTER.name}":
-        text = settings[REJECT_FOOTER]
-    if not text:
-        return None
-    footer = Footer(text, settings[MYHOSTNAME], core.clock, _stamp)
+def _footer(settings: Settings, core: Core, tables: TableContext) -> Callable[[Reply, str, int], Reply] | None:  # fmt: skip  # noqa: E501
+    log = core.log.named(settings[SYSLOG_NAME])
+    censor = Censor(_raw(settings, p.EXPANSION_FILTER, EXPANSION_FILTER))
+    specs: tuple[str, ...] = settings[p.REJECT_FOOTER_MAPS]
+
+    def warn(text: str) -> None:
+        log.warning("postscreen", text)
+
+    def make(template: str) -> Footer:
+        return Footer(template, settings[MYHOSTNAME], core.clock, censor, warn)
+
+    text = _raw(settings, p.REJECT_FOOTER, REJECT_FOOTER)
+    footers = Footers(p.REJECT_FOOTER_MAPS.name, Maps(specs, tables), text, make, warn)
 
     def add(reply: Reply, address: str, port: int) -> Reply:
-        return footer.add(reply, Client(address, port))
+        return footers.add(reply, Client(address, port))
 
-    return add
+    return add if footers else None
 
 
-def _stamp(now: float) -> str:
-    return time.strftime("%b %e %H:%M:%S", time.localtime(now))
+def _raw(settings: Settings, own: Param[str], smtpds: Param[str]) -> str:
+    """Return a value in which no names are filled in, but that by default it is smtpd's."""
+    text = settings[own]
+    return settings[smtpds] if text == f"${smtpds.name}" else text
 
 
 def _homeless(settings: Settings) -> str:

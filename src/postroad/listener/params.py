@@ -184,6 +184,26 @@ REJECT_FOOTER = params.declare(
     "$smtpd_reject_footer",
     "Text behind each 4xx and 5xx reply to a client under test; see smtpd_reject_footer.",
 )
+REJECT_FOOTER_MAPS = params.declare(
+    "postscreen_reject_footer_maps",
+    LIST,
+    "$smtpd_reject_footer_maps",
+    "Tables that are asked for each 4xx and 5xx reply to a client under test, whole; the answer is used in"
+    " place of postscreen_reject_footer.",
+)
+EXPANSION_FILTER = params.declare(
+    "postscreen_expansion_filter",
+    RAW,
+    "$smtpd_expansion_filter",
+    "The characters that names in postscreen's footers may bring in; others become _.",
+)
+COMMAND_FILTER = params.declare(
+    "postscreen_command_filter",
+    STRING,
+    "",
+    "A table, regexp: or pcre: most often, that is asked for each command line of a client under test; its"
+    " answer is carried out in place of the command.",
+)
 
 # --- limits
 CONNECTION_COUNT = params.declare(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postroad.base.kinds import BOOL, INT, LIST, SIZE, STRING, TIME, TIME_DAYS, TIME_HOURS, choice
+from postroad.base.kinds import BOOL, INT, LIST, RAW, SIZE, STRING, TIME, TIME_DAYS, TIME_HOURS, choice
 from postroad.base.params import Facts, Group
 
 params = Group("model")
@@ -342,4 +342,12 @@ PROXY_FILTER = params.declare(
     STRING,
     "",
     "An SMTP server that gets a service's mail, and not the queue: host:port, inet:host:port, unix:path.",
+)
+EXPANSION_FILTER = params.declare(
+    "smtpd_expansion_filter",
+    RAW,
+    "\\t\\40!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\\\]^_`"
+    "abcdefghijklmnopqrstuvwxyz{|}~",
+    "The characters that a client's words may bring into replies of default_rbl_reply and footers; others"
+    " become _.",
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
+from postroad.base.censor import Censor
 from postroad.base.expand import Expander, ExpansionError
+from postroad.model.params import EXPANSION_FILTER
 from postroad.model.reply import Reply
 from postroad.policy.action import fitted
 from postroad.policy.dnslist import DnsList, Listing
 from postroad.policy.params import (
     DEFAULT_RBL_REPLY,
-    EXPANSION_FILTER,
     MAPS_RBL_REJECT_CODE,
     RBL_REPLY_MAPS,
 )
@@ -19,14 +20,12 @@ from postroad.policy.services import Services
 from postroad.tables.maps import Maps
 
 _ANSWER = re.compile(r"([45][0-9][0-9]) (?:([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|\Z))?(.*)", re.DOTALL)
-_ESCAPE = re.compile(r"\\([0-7]{1,3}|.)", re.DOTALL)
-_NAMED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
 class ListReplies:
     """Makes replies from the templates.  ValueError for a table that cannot be opened."""
 
-    __slots__ = ("_allowed", "_code", "_default", "_log", "_maps")
+    __slots__ = ("_censor", "_code", "_default", "_log", "_maps")
 
     def __init__(self, services: Services) -> None:
         settings = services.settings
@@ -34,7 +33,7 @@ class ListReplies:
         self._maps = Maps(specs, services.tables)
         self._default = settings[DEFAULT_RBL_REPLY]
         self._code = str(settings[MAPS_RBL_REJECT_CODE])
-        self._allowed = frozenset(_unescaped(settings[EXPANSION_FILTER]))
+        self._censor = Censor(settings[EXPANSION_FILTER])
         self._log = services.log
 
     async def reply(self, query: Query, source: DnsList, listing: Listing, what: str, kind: str) -> Reply:
@@ -71,7 +70,7 @@ class ListReplies:
             if name not in values:
                 unknown.append(name)
             # what a stranger said is text, never a template
-            return "".join(c if c in self._allowed else "_" for c in values.get(name, "")).replace("$", "$$")
+            return self._censor.censored(values.get(name, "")).replace("$", "$$")
 
         try:
             text = Expander(value).expand(template)
@@ -107,13 +106,3 @@ def _parts(name: str, address: str | None) -> dict[str, str]:
         return {name: "", f"{name}_name": "", f"{name}_domain": ""}
     local, _, domain = address.rpartition("@") if "@" in address else (address, "", "")
     return {name: address or "<>", f"{name}_name": local or "<>", f"{name}_domain": domain}
-
-
-def _unescaped(text: str) -> str:
-    """Undo backslashes as in C: of letters, and of octal numbers."""
-
-    def plain(found: re.Match[str]) -> str:
-        code = found[1]
-        return chr(int(code, 8) & 0xFF) if code[0] in "01234567" else _NAMED.get(code, code)
-
-    return _ESCAPE.sub(plain, text)

@@ -143,13 +143,6 @@ RBL_REPLY_MAPS = params.declare(
 MAPS_RBL_DOMAINS = params.declare(
     "maps_rbl_domains", LIST, "", "The lists in the DNS that reject_maps_rbl asks."
 )
-EXPANSION_FILTER = params.declare(
-    "smtpd_expansion_filter",
-    RAW,
-    "\\t\\40!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\\\]^_`"
-    "abcdefghijklmnopqrstuvwxyz{|}~",
-    "The characters that a client's words may bring into a reply of default_rbl_reply; others become _.",
-)
 
 # --- the codes of replies
 REJECT_CODE = params.declare("reject_code", INT, "554", "The reply code of reject.")

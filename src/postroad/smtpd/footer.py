@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 
+from postroad.base.censor import Censor
 from postroad.base.clock import Clock
 from postroad.base.errors import TableUnavailable
+from postroad.base.expand import Expander, ExpansionError
 from postroad.model.client import Client
 from postroad.model.reply import Reply
 from postroad.tables.maps import Maps
 
-_NAME = re.compile(r"\$(?:(\$)|\{(\w+)\}|\((\w+)\)|(\w+))")
 _JOIN = "\\c"
 _BREAK = "\\n"
-#: What smtpd_expansion_filter lets through by default: printable ASCII, tab and space.
-_CENSORED = re.compile(r"[^\t -~]")
+#: A table's text may have them; in a reply they would be the end of a line, or worse.
+_CONTROL = re.compile(r"[\x00-\x08\n-\x1f\x7f]")
 
 
 class Footers:
     """smtpd_reject_footer_maps, and smtpd_reject_footer for the replies that they do not know.
 
-    ValueError for a table that has to be waited for: a reply cannot wait.
+    ``name`` is the parameter with the tables.  ValueError for one that has to be waited for: a reply
+    cannot wait.
     """
 
-    __slots__ = ("_make", "_maps", "_otherwise", "_warn")
+    __slots__ = ("_make", "_maps", "_name", "_otherwise", "_warn")
 
-    def __init__(self, maps: Maps, template: str, make: Callable[[str], Footer], warn: Callable[[str], None]) -> None:  # fmt: skip  # noqa: E501
+    def __init__(self, name: str, maps: Maps, template: str, make: Callable[[str], Footer], warn: Callable[[str], None]) -> None:  # fmt: skip  # noqa: E501
         if not maps.now:
-            raise ValueError("smtpd_reject_footer_maps: only tables that answer from memory can be used")
+            raise ValueError(f"{name}: only tables that answer from memory can be used")
+        self._name = name
         self._maps = maps
         self._make = make
         self._warn = warn
         self._otherwise = make(template) if template else None
+
+    def __bool__(self) -> bool:
+        return bool(self._maps) or self._otherwise is not None
 
     def add(self, reply: Reply, client: Client) -> Reply:
         """Return the refusal with its footer behind it, if it has one."""
@@ -40,37 +47,46 @@ class Footers:
         try:
             template = self._maps.find_now(reply.line()) if self._maps else None
         except TableUnavailable as error:
-            self._warn(f"smtpd_reject_footer_maps lookup error: {error}")
+            self._warn(f"{self._name} lookup error: {error}")
         footer = self._otherwise if template is None else self._make(template)
         return reply if footer is None else footer.add(reply, client)
 
 
 class Footer:
-    """A template that is filled in for each refusal."""
+    """A template that is filled in for each refusal; ``censor`` says what may come into it so."""
 
-    __slots__ = ("_clock", "_join", "_server", "_stamp", "_text")
+    __slots__ = ("_censor", "_clock", "_join", "_server", "_text", "_warn")
 
-    def __init__(self, template: str, server_name: str, clock: Clock, stamp: Callable[[float], str]) -> None:
+    def __init__(self, template: str, server_name: str, clock: Clock, censor: Censor, warn: Callable[[str], None]) -> None:  # fmt: skip  # noqa: E501
         self._join = template.startswith(_JOIN)
         self._text = template.removeprefix(_JOIN)
         self._server = server_name
         self._clock = clock
-        self._stamp = stamp  # a time as the log writes it
+        self._censor = censor
+        self._warn = warn
 
     def add(self, reply: Reply, client: Client) -> Reply:
-        """Return the refusal with the footer behind it."""
-        values: dict[str, Callable[[], str]] = {
-            "client_address": lambda: client.address,
-            "client_port": lambda: str(client.port),
-            "localtime": lambda: self._stamp(self._clock.now()),
-            "server_name": lambda: self._server,
-        }
+        """Return the refusal with the footer behind it; without one, if the template is malformed."""
 
-        def value(match: re.Match[str]) -> str:
-            if match[1]:
-                return "$"
-            name = match[2] or match[3] or match[4]
-            return values[name]() if name in values else ""
+        def value(name: str) -> str:
+            # what it says is text, never a template
+            return self._censor.censored(self._value(name, client)).replace("$", "$$")
 
-        footer = _CENSORED.sub("_", _NAME.sub(value, self._text)).replace(_BREAK, "\n")
+        try:
+            footer = _CONTROL.sub("_", Expander(value).expand(self._text)).replace(_BREAK, "\n")
+        except ExpansionError as error:
+            self._warn(str(error))
+            return reply
         return Reply(reply.code, reply.status, f"{reply.text}{'' if self._join else chr(10)}{footer}")
+
+    def _value(self, name: str, client: Client) -> str:
+        if name == "client_address":
+            return client.address
+        if name == "client_port":
+            return str(client.port)
+        if name == "localtime":
+            return time.strftime("%b %d %H:%M:%S", time.localtime(self._clock.now()))
+        if name == "server_name":
+            return self._server
+        self._warn(f'unknown macro name "{name}" in expansion request')
+        return ""

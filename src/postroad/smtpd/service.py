@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
+from postroad.base.censor import Censor
 from postroad.base.clock import Clock
 from postroad.base.errors import TableUnavailable
 from postroad.base.kinds import split_list
@@ -137,11 +137,13 @@ class SmtpdService:
             return settings[param]
 
         hostname = self.options.hostname
+        censor = Censor(settings[model.EXPANSION_FILTER])
         self.footer = Footers(
+            p.REJECT_FOOTER_MAPS.name,
             Maps(listed(p.REJECT_FOOTER_MAPS), tables),
             settings[p.REJECT_FOOTER],
-            lambda template: Footer(template, hostname, clock, _stamp),
-            lambda text: self.log.warning("smtpd", text),
+            lambda template: Footer(template, hostname, clock, censor, self._warn),
+            self._warn,
         )
         self._filter = Maps(split_list(settings[p.COMMAND_FILTER]), tables)
         if not self._filter.now:
@@ -258,6 +260,9 @@ class SmtpdService:
         """Return what smtpd_command_filter has in place of a command; None: as it is.  TableUnavailable."""
         return self._filter.find_now(command)
 
+    def _warn(self, text: str) -> None:
+        self.log.warning("smtpd", text)
+
     def is_noop(self, word: str) -> bool:
         """Whether smtpd_noop_commands has the word."""
         return self._listed(self._noop, word)
@@ -319,7 +324,3 @@ class SmtpdService:
 def _nobody_minds(full: bool) -> None:
     """Hear that somebody waits, and do nothing about it."""
     del full
-
-
-def _stamp(now: float) -> str:
-    return time.strftime("%b %e %H:%M:%S", time.localtime(now))
