@@ -7,7 +7,7 @@ import pytest
 from postroad.base import tasks
 from postroad.model.message import Recipient
 from postroad.model.route import AddressClass, Route
-from postroad.scheduler.places import FilterRules, routed_places
+from postroad.scheduler.places import FilterRules, follow, routed_places
 
 
 def people(*addresses):
@@ -80,3 +80,10 @@ async def test_others_have_their_turn_while_very_many_are_routed():
     assert error is None
     assert len(places["smtp", "x"]) == 1000
     assert turns >= 5
+
+
+@pytest.mark.parametrize(("found", "address"), [("u@far.test", "u@far.test"), ("", "u%far.test@us.test")])
+def test_a_recipient_is_who_is_behind_the_address(found, address):
+    recipient = Recipient("u%far.test@us.test")
+    follow(Route("smtp", "far.test", found, AddressClass.DEFAULT), recipient)
+    assert (recipient.address, recipient.original) == (address, "u%far.test@us.test")

@@ -10,6 +10,7 @@ from postroad.base.params import Settings
 from postroad.model.message import Recipient
 from postroad.model.params import ALLOW_MIN_USER, CONTENT_FILTER
 from postroad.model.ports import Router
+from postroad.model.route import Route
 from postroad.scheduler.params import DEFAULT_FILTER_NEXTHOP
 
 Places = dict[tuple[str, str], list[Recipient]]
@@ -70,10 +71,16 @@ async def routed_places(
         except Exception as error:  # noqa: BLE001 - any failure to look defers this recipient alone
             refuse(recipient, error)
         else:
+            follow(route, recipient)
             places.setdefault((route.transport, route.nexthop), []).append(recipient)
         if number % _AT_ONCE == 0:
             await _others()
     return places
+
+
+def follow(route: Route, recipient: Recipient) -> None:
+    """Let a recipient be the one that is behind its address: user@other for user%other@us, as in Postfix."""
+    recipient.address = route.recipient or recipient.address
 
 
 async def _others() -> None:

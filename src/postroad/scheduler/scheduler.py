@@ -27,7 +27,7 @@ from postroad.scheduler.backlog import Backlog
 from postroad.scheduler.claims import Claims
 from postroad.scheduler.jobs import Jobs
 from postroad.scheduler.params import ACTIVE_LIMIT, DEFER_TRANSPORTS
-from postroad.scheduler.places import FilterRules, Places, routed_places
+from postroad.scheduler.places import FilterRules, Places, follow, routed_places
 from postroad.scheduler.recall import Recall
 from postroad.scheduler.refusals import unroutable
 from postroad.scheduler.transport import TransportLanes
@@ -183,6 +183,7 @@ class Scheduler:
         if route is None:
             self._refuse_unroutable(attempt, recipients[0], error)
         else:
+            follow(route, recipients[0])
             self._place(attempt, route.transport, route.nexthop, recipients, self._clock.steady())
         self._laid_out(attempt, 1)
 
