@@ -57,6 +57,13 @@ def test_a_filter_without_a_way_back_is_a_warning():
     assert "-o content_filter=" in problem.hint
 
 
+def test_a_way_back_or_none_may_lead_through_postscreen():
+    screen = "2527 inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd"
+    assert check(config_of(FILTERED, f"{screen} -o content_filter=\n")) == []
+    [problem] = check(config_of(FILTERED, f"{screen}\n"))
+    assert "-o content_filter=" in problem.hint
+
+
 def test_a_filter_before_the_queue_has_a_place_and_known_options():
     master = "2526 inet n - n - - smtpd -o smtpd_proxy_filter=127.0.0.1:10025 -o smtpd_proxy_options=speed_adjust\n"
     assert check(config_of("", master)) == []

@@ -104,9 +104,39 @@ def test_a_table_that_cannot_be_read_is_a_warning(tmp_path):
     ]
 
 
+def test_tables_that_have_to_answer_at_once(tmp_path):
+    names = ("postscreen_reject_footer_maps", "postscreen_command_filter")
+    found = check(config_of("".join(f"{name} = texthash:{tmp_path}/none\n" for name in names), MASTER))
+    assert [(each.severity, each.where) for each in found] == [
+        (Severity.WARNING, "main.cf:9"),
+        (Severity.WARNING, "main.cf:10"),
+    ]
+
+
+async def test_under_stress_the_settings_are_those_of_stress(core, tmp_path):
+    _, screen = made(core, tmp_path, "postscreen_greet_wait = ${stress?{3}:{7}}s\n")
+    assert (screen.calm.greet_wait, screen.strained.greet_wait) == (7, 3)
+    master = MASTER.replace("screen\n", "screen -o stress=\n")
+    _, screen = made(core, tmp_path, master=master)
+    assert (screen.calm.greet_wait, screen.strained.greet_wait) == (6, 6)
+
+
+async def test_who_waits_for_a_session_is_counted_over_all_workers(core, tmp_path, monkeypatch):
+    numbers, sessions = [], core.counts.sessions
+    monkeypatch.setattr(core.counts, "sessions", lambda number: numbers.append(number) or sessions(number))
+    _, screen = made(core, tmp_path)
+    assert len(set(numbers)) == 4  # the sessions of each of three services, and those who wait for one
+    assert screen.target.waiting == 0
+    monkeypatch.setattr(core.counts, "_row", core.counts._rows[1])
+    sessions(max(numbers)).change(3)  # as the other worker does it
+    assert screen.target.waiting == 3
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [
+        ("postscreen_reject_footer_maps = unionmap:{static:x}", "answer from memory"),
+        ("postscreen_command_filter = unionmap:{static:x}", "answer from memory"),
         ("postscreen_dnsbl_sites = good.test, x.test*many", "weight factor"),
         ("postscreen_access_list = permit_mynetwork", "unknown command"),
         ("postscreen_discard_ehlo_keywords = xyz", "unknown EHLO keyword"),

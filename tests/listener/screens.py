@@ -136,6 +136,7 @@ class World:
         tls_loglevel=0,
         footer=None,
         others=None,
+        strained=None,
         **settings,
     ):
         loop = asyncio.get_running_loop()
@@ -148,8 +149,10 @@ class World:
         made = settings_of(
             registry().groups, **{"myhostname": "mx.example", "compatibility_level": "3.6"} | names
         )
+        pressed = settings_of(registry().groups, **{"myhostname": "mx.example"} | names | (strained or {}))
         self.service = Postscreen(
             made,
+            strained=pressed,
             target=self.target,
             log=Log(self.sink, pid=1),
             clock=SystemClock(),
@@ -163,7 +166,7 @@ class World:
             tls_loglevel=tls_loglevel,
             footer=footer,
         )
-        self.service.greet_wait = WAIT
+        self.service.calm.greet_wait = self.service.strained.greet_wait = WAIT
 
     def connect(self, peer=CLIENT, own=OWN):
         transport = Transport(peer, own)

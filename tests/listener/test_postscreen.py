@@ -8,6 +8,7 @@ from listener.screens import PLACE, World
 from postroad.app.registry import registry
 from postroad.base.params import settings_of
 from postroad.listener import params as p
+from postroad.listener.postscreen import Times
 from postroad.model.reply import Reply
 from postroad.proto.screening import Test
 
@@ -51,10 +52,43 @@ async def test_so_many_clients_are_tested_at_a_time_in_all_workers(tmp_path):
     await world.settle(lambda: second.closed)
     assert second.take() == ["421 4.3.2 All screening ports are busy"]
     assert not first.closed
-    assert f"{BUSY}all screening ports busy" in world.log()
+    assert f"reject: connect from {PLACE}: all screening ports busy" in world.log()
     second.lose()
     await world.passed()
     assert taken.here == 0
+
+
+async def test_under_stress_the_tests_are_short(tmp_path):
+    world = World(
+        tmp_path,
+        pre_queue_limit="20",
+        pipelining_enable="yes",
+        command_time_limit="${stress?{10}:{300}}s",
+        strained={"stress": "yes"},
+    )
+    world.service.calm.greet_wait = 60
+    assert world.service.command_time == 300
+    clients = [world.connect(("192.0.2.9", port)) for port in range(18)]
+    await world.settle(lambda: world.service.command_time == 10)
+    assert "entering STRESS mode with 18 connections" in world.log()
+    await world.greeted(clients[17])
+    assert not any(b"\r\n220 " in each.written for each in clients[:17])
+    for each in clients[:4]:
+        each.lose()
+    assert "leaving STRESS mode with 14 connections" in world.log()
+    assert world.service.command_time == 300
+
+
+def test_the_settings_of_stress_are_read():
+    made = settings_of(registry().groups, stress="yes", myhostname="mx.example")
+    times = Times(made)
+    assert (times.greet_wait, times.command_time) == (2, 10)
+
+
+async def test_however_low_the_limit_one_client_is_tested(tmp_path):
+    world = World(tmp_path, pre_queue_limit="1")
+    world.connect()
+    await world.passed()
 
 
 async def test_those_who_need_no_test_pass_while_the_others_wait(tmp_path):
@@ -153,6 +187,7 @@ async def test_the_target_hears_of_the_end_after_the_last_client(tmp_path):
         {"discard_ehlo_keywords": "nonsense"},
         {"access_list": "nonsense"},
         {"dnsbl_reply_map": "nonsense:x"},
+        {"command_filter": "unionmap:{static:x}"},
     ],
 )
 async def test_settings_that_cannot_be_used_are_an_error(tmp_path, texts):

@@ -229,7 +229,7 @@ async def test_who_the_lists_speak_for_need_not_wait(tmp_path):
         dnsbl_allowlist_threshold="-1",
         pipelining_enable="yes",
     )
-    world.service.greet_wait = 60
+    world.service.calm.greet_wait = 60
     transport = world.connect()
     await world.passed()
     assert transport.take() == [TEASER]

@@ -106,6 +106,32 @@ async def test_a_footer_and_a_soft_bounce(tmp_path):
     ]
 
 
+async def test_a_table_may_replace_commands(tmp_path):
+    table = tmp_path / "filter"
+    table.write_text("/^FOO *$/ NOOP\n/^MAIL *$/ MAIL FROM:<new@x.example>\n/^BAR/ CONNECT x\n")
+    world, transport = await talking(tmp_path, command_filter=f"regexp:{table}")
+    said = say(transport, "  foo", "HELO c.example", "MAIL", "RCPT TO:<r@x>")
+    assert said[0] == "250 2.0.0 Ok"
+    lines = world.log()
+    assert lines[:2] == [
+        f'{PLACE}: replacing command "  foo" with "NOOP"',
+        f'{PLACE}: replacing command "MAIL" with "MAIL FROM:<new@x.example>"',
+    ]
+    assert "from=<new@x.example>" in lines[2]
+    assert say(transport, "BAR\x01" + "x" * 200) == ["521 5.7.0 Error: I can break rules, too. Goodbye."]
+    replaced, found, *_ = world.log()
+    assert re.fullmatch(r'\S+: replacing command "BAR\?x{96}" with "CONNECT x"', replaced)
+    assert found == f"NON-SMTP COMMAND from {PLACE} after RCPT: CONNECT x"
+
+
+async def test_a_table_of_commands_that_fails_ends_it(tmp_path):
+    world, transport = await talking(tmp_path, command_filter="fail:down")
+    assert say(transport, "NOOP") == ["421 4.3.0 mx.example Server local data error"]
+    assert transport.closed
+    line, *_ = world.log()
+    assert line.startswith(f"warning: {PLACE}: postscreen_command_filter lookup error: ")
+
+
 async def test_keywords_can_be_hidden(tmp_path):
     world, transport = await talking(
         tmp_path,

@@ -51,6 +51,9 @@ class World:
     def footed(self, reply):
         return reply
 
+    def rewritten(self, line):
+        return {"LIFE": "NOOP", "DOWN": None, "SPLIT": "GET x"}.get(line, line)
+
     def say(self, *lines):
         """Say whole lines one after the other; return the replies."""
         said = []
@@ -252,6 +255,20 @@ def test_a_test_that_is_passed_can_still_be_failed():
 
 
 # --- limits
+
+
+def test_what_stands_in_place_of_a_command_is_carried_out():
+    world = World(filtered=True)
+    assert world.say("LIFE", "NOOP") == ["250 2.0.0 Ok", "250 2.0.0 Ok"]
+    assert world.say("SPLIT") == "502 5.5.2 Error: command not recognized"
+    assert world.heard == [(Notice.NON_SMTP, "NOOP", "GET", "x")]
+    assert World().say("LIFE") == "502 5.5.2 Error: command not recognized"
+
+
+def test_a_command_whose_meaning_is_not_known_ends_it():
+    world = World(filtered=True)
+    assert world.say("DOWN") == "421 4.3.0 mx.example Server local data error"
+    assert world.dialogue.closed
 
 
 def test_commands_are_counted():

@@ -126,3 +126,18 @@ def test_events_are_counted_by_key():
     events = LocalEvents()
     assert [events.add("a"), events.add("a"), events.add("b")] == [1, 2, 1]
     assert (events.count("a"), events.count("c")) == (2, 0)
+
+
+def test_those_who_wait_are_counted_in_all_workers():
+    queued = Elsewhere()
+    seats = Seats(1, lambda full: None, Loop(), queued=queued)
+    guests = [Guest() for _ in range(4)]
+    for each in guests:
+        seats.enter(each)
+    assert (queued.mine, seats.waiting) == (3, 3)
+    queued.taken = 5
+    assert seats.waiting == 8
+    seats.leave(guests[3])
+    assert queued.mine == 2
+    seats.leave(guests[0])
+    assert (queued.mine, guests[1].begun) == (1, 1)

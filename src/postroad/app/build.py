@@ -129,7 +129,7 @@ class _Builder:
             router=self.router,
             outcomes=outcomes,
             services=services,
-            screens={each.key: self._screen(each, services) for each in screens(self.config)},
+            screens={each.key: self._screen(each, services, under_stress) for each in screens(self.config)},
             submission=self._submission(),
             transports=self._transports(agents),
             agents=list(agents.values()),
@@ -162,6 +162,13 @@ class _Builder:
         number = names.index(service.key)
         return self.core.counts.sessions(number) if number < SERVICES else None
 
+    def _queued(self, service: Service) -> ServiceCount | None:
+        """Return the count of those who wait for a session in any worker: only postscreen asks for it."""
+        names = sorted(each.key for each in self.config.services if each.type in ("inet", "pass"))
+        number = SERVICES - 1 - names.index(service.key)
+        known = service.type == "pass" and number >= len(names)
+        return self.core.counts.sessions(number) if known else None
+
     # --- in
 
     def _prober(self, agents: Mapping[str, Agent], programs: Mapping[str, tuple[str, Log]]) -> AgentProber:
@@ -180,10 +187,19 @@ class _Builder:
             clock=self.core.clock,
         )
 
-    def _screen(self, service: Service, targets: Mapping[str, SmtpdService]) -> Postscreen:
+    def _screen(self, service: Service, targets: Mapping[str, SmtpdService], under_stress: Config) -> Postscreen:  # fmt: skip  # noqa: E501
         settings = self.config.settings_for(service)
         tables = self.tables if settings is self.settings else self._tables(settings)
-        return screen_of(service, settings, self.core, targets, tables, self.resolver, self._taken(service))
+        return screen_of(
+            service,
+            settings,
+            self.core,
+            targets=targets,
+            tables=tables,
+            resolver=self.resolver,
+            taken=self._taken(service),
+            strained=under_stress.settings_for(service),
+        )
 
     def _smtpd(self, service: Service, under_stress: Config) -> SmtpdService:
         """Make a service and, if its places have an end, what has its sessions while all are taken."""
@@ -227,6 +243,7 @@ class _Builder:
             etrn=self._etrn(settings, tables, log),
             limit=self._limit(service),
             taken=self._taken(service),
+            queued=self._queued(service) if calm is None else None,
             tls=self._tls(service, settings) if calm is None else calm.tls,
             authenticator=self._authenticator(settings, tables, log) if calm is None else calm.authenticator,
             filters=self._filters(settings, tables, log, router) if calm is None else calm.filters,

@@ -114,7 +114,7 @@ def _proxies(config: Config, service: Service | None, settings: Settings) -> Ite
 
 def _endless(config: Config) -> Iterator[Problem]:
     """Yield a warning where no service takes mail back from a filter without sending it there again."""
-    services = [each for each in config.services if each.type == "inet" and each.command == "smtpd"]
+    services = config.smtp_servers
     for param in (CONTENT_FILTER, PROXY_FILTER):
         value = config.settings[param]
         if value and services and all(config.settings_for(each)[param] for each in services):

@@ -9,6 +9,7 @@ from postroad.app.core import Core
 from postroad.base.censor import Censor
 from postroad.base.config import Config, Service
 from postroad.base.errors import Problem, Severity
+from postroad.base.kinds import split_list
 from postroad.base.log import Log, Sink
 from postroad.base.params import Param, Settings
 from postroad.listener import params as p
@@ -49,12 +50,14 @@ def screen_of(
     service: Service,
     settings: Settings,
     core: Core,
+    *,
     targets: Mapping[str, SmtpdService],
     tables: TableContext,
     resolver: CachingResolver,
     taken: ServiceCount | None,
+    strained: Settings,
 ) -> Postscreen:
-    """Make one.  ValueError for settings that cannot be used."""
+    """Make one; ``strained`` are its settings under stress.  ValueError for settings that cannot be used."""
     target = targets.get(f"{settings[p.SMTPD_SERVICE]}/pass")
     if target is None:
         raise ValueError(f"service {service.name}: {_homeless(settings)}")
@@ -66,6 +69,7 @@ def screen_of(
         wheel=core.wheel,
         loop=core.loop,
         tables=tables,
+        strained=strained,
         resolver=resolver,
         counts=core.counts,
         taken=taken,
@@ -156,3 +160,19 @@ def _value_problems(config: Config, service: Service, settings: Settings) -> Ite
         AccessLists(settings, tables, Log(Sink()))
     except ValueError as error:
         yield problem(p.ACCESS_LIST.name, error)
+    yield from _immediate(config, service, settings, tables)
+
+
+def _immediate(config: Config, service: Service, settings: Settings, tables: TableContext) -> Iterator[Problem]:  # fmt: skip  # noqa: E501
+    """Yield what is wrong with tables that have to answer at once."""
+    footers: tuple[str, ...] = settings[p.REJECT_FOOTER_MAPS]
+    filters = tuple(split_list(settings[p.COMMAND_FILTER]))
+    for name, specs in ((p.REJECT_FOOTER_MAPS.name, footers), (p.COMMAND_FILTER.name, filters)):
+        for spec in specs:
+            where = config.where(name, service) or service.where
+            trouble = problem_of(spec, tables)
+            if trouble:
+                yield Problem(where, f"{name}: {trouble}", severity=Severity.WARNING)
+            elif not Maps((spec,), tables).now:
+                hint = "such as a file, regexp: or pcre:"
+                yield Problem(where, f"{name}: {spec}: only tables that answer from memory can be used", hint)

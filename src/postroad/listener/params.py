@@ -217,14 +217,17 @@ PRE_QUEUE_LIMIT = params.declare(
     "postscreen_pre_queue_limit",
     INT,
     "$default_process_limit",
-    "The most clients under test at one time; further ones get 421.",
+    "The most clients under test at one time, in all workers; further ones get 421.  From nine tenths of it"
+    " until there are no more than seven tenths, postscreen_greet_wait and postscreen_command_time_limit are"
+    " those of stress=yes.",
     low=1,
 )
 POST_QUEUE_LIMIT = params.declare(
     "postscreen_post_queue_limit",
     INT,
     "$default_process_limit",
-    "The most clients that have passed and wait for a session; when there are so many, all get 421.",
+    "The most clients that have passed and wait for a session, in all workers; when there are so many, all"
+    " get 421.",
     low=1,
 )
 COMMAND_COUNT = params.declare(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
@@ -11,6 +10,7 @@ from typing import Final, Protocol
 from postroad.base import tasks
 from postroad.base.clock import Clock
 from postroad.base.errors import StoreUnavailable, TableUnavailable
+from postroad.base.kinds import split_list
 from postroad.base.log import Log
 from postroad.base.params import Param, Settings
 from postroad.base.wheel import Wheel
@@ -20,6 +20,8 @@ from postroad.listener.access_list import AccessLists
 from postroad.listener.blocklists import Blocklists
 from postroad.listener.screening import Screening
 from postroad.listener.security import tls_level
+from postroad.listener.strain import Strain
+from postroad.listener.waits import Waits
 from postroad.model import params as model
 from postroad.model.reply import Reply
 from postroad.net.resolver import CachingResolver
@@ -79,12 +81,22 @@ class Taken(Protocol):
         ...
 
 
+class Times:
+    """For how long clients are tested, in seconds."""
+
+    __slots__ = ("command_time", "greet_wait")
+
+    def __init__(self, settings: Settings) -> None:
+        self.greet_wait = float(settings[p.GREET_WAIT])
+        self.command_time = float(settings[p.COMMAND_TIME])
+
+
 class Postscreen:
     """Makes the protocols of one service and knows its clients.
 
-    ``target`` gets those who pass.  ``taken`` counts clients of other processes too.  ``footer`` puts the
-    operator's text behind a refusal to the client at an address and port.  ValueError for settings that
-    cannot be used.
+    ``target`` gets those who pass.  ``strained`` are the settings of stress=yes.  ``taken`` counts clients
+    of other processes too.  ``footer`` puts the operator's text behind a refusal to the client at an address
+    and port.  ValueError for settings that cannot be used.
     """
 
     def __init__(
@@ -97,6 +109,7 @@ class Postscreen:
         wheel: Wheel,
         loop: asyncio.AbstractEventLoop,
         tables: TableContext,
+        strained: Settings | None = None,
         resolver: CachingResolver,
         counts: Counts,
         taken: Taken | None = None,
@@ -123,11 +136,13 @@ class Postscreen:
         self._soft = settings[model.SOFT_BOUNCE]
         self._retired: Callable[[], None] | None = None
         self._screenings: set[Screening] = set()
-        # Who waits for the greeting.  All wait for the same time, so the first is the one to look at.
-        self._waits: deque[tuple[float, Screening]] = deque()
-        self._timer: asyncio.TimerHandle | None = None
+        self._waits = Waits(loop)  # for the greeting
+        self._strain = Strain(settings[p.PRE_QUEUE_LIMIT], self.log)
         self.access = AccessLists(settings, tables, self.log)
         self._interfaces = AddressList(listed(p.ALLOWLIST_INTERFACES), tables)
+        self.command_filter = Maps(split_list(settings[p.COMMAND_FILTER]), tables)
+        if not self.command_filter.now:
+            raise ValueError(f"{p.COMMAND_FILTER.name}: only a table that answers from memory can be used")
         self._forbidden = StringList(listed(p.FORBIDDEN_COMMANDS), tables)
         self._hidden = discards(listed(p.DISCARD_EHLO))
         self._hidden_maps = Maps(listed(p.DISCARD_EHLO_MAPS), tables)
@@ -141,6 +156,8 @@ class Postscreen:
             shortest=settings[p.DNSBL_MIN_TTL],
             longest=settings[p.DNSBL_MAX_TTL],
         )
+        self.calm = Times(settings)
+        self.strained = Times(strained) if strained is not None else self.calm
         self._configure(settings)
         self._remember(settings)
 
@@ -153,11 +170,10 @@ class Postscreen:
         self.dnsbl_action = _action(settings, p.DNSBL_ACTION)
         self.threshold = settings[p.DNSBL_THRESHOLD]
         self._allow_threshold = settings[p.DNSBL_ALLOW_THRESHOLD]
-        self.greet_wait = float(settings[p.GREET_WAIT])
-        self.command_time = float(settings[p.COMMAND_TIME])
         self.proxy_timeout = float(settings[p.PROXY_TIMEOUT]) if settings[p.PROXY_PROTOCOL] else 0.0
         self._connection_limit = settings[p.CONNECTION_COUNT]
-        self._pre_limit, self._post_limit = settings[p.PRE_QUEUE_LIMIT], settings[p.POST_QUEUE_LIMIT]
+        self._pre_limit = max(settings[p.PRE_QUEUE_LIMIT], 2)  # busy() lets one less in
+        self._post_limit = settings[p.POST_QUEUE_LIMIT]
         banner = settings[p.GREET_BANNER]
         self.teaser = f"220-{banner}\r\n".encode()
         self.greeting = f"220 {settings.texts['smtpd_banner']}\r\n".encode()
@@ -180,6 +196,7 @@ class Postscreen:
             tls_required=level == "encrypt",
             actions={test: _action(settings, action) for test, (_, action) in _LATE.items()},
             is_forbidden=self._is_forbidden,
+            filtered=bool(self.command_filter),
         )
 
     def _remember(self, settings: Settings) -> None:
@@ -227,16 +244,16 @@ class Postscreen:
 
     def wait(self, screening: Screening) -> None:
         """Call the client's ``waited`` when the time before the greeting is over."""
-        end = self.loop.time() + self.greet_wait
-        self._waits.append((end, screening))
-        if self._timer is None:
-            self._timer = self.loop.call_at(end, self._wait_over)
+        self._waits.add(self._times.greet_wait, screening.waited)
 
-    def _wait_over(self) -> None:
-        now, waits = self.loop.time(), self._waits
-        while waits and waits[0][0] <= now:
-            waits.popleft()[1].waited()
-        self._timer = self.loop.call_at(waits[0][0], self._wait_over) if waits else None
+    @property
+    def command_time(self) -> float:
+        """Return how many seconds a client has for a command that it begins now."""
+        return self._times.command_time
+
+    @property
+    def _times(self) -> Times:
+        return self.strained if self._strain else self.calm
 
     def crowded(self, screening: Screening) -> Reply | None:
         """Count a client whose address is known now; return the refusal when there are too many."""
@@ -253,15 +270,19 @@ class Postscreen:
         """Count a client that has to be tested; return the refusal when too many are."""
         others = self._taken.elsewhere() if self._taken is not None else 0
         if self._tested + others + 1 >= self._pre_limit:  # one less than the limit, as in Postfix
-            return self._refused(screening, Reply(421, "4.3.2", "All screening ports are busy"))
+            self.log.emit(events.BUSY, screening.address, screening.port)
+            return Reply(421, "4.3.2", "All screening ports are busy")
         screening.tested = True
         self._count_tests(1)
         return None
 
     def _count_tests(self, by: int) -> None:
         self._tested += by
+        others = 0
         if self._taken is not None:
             self._taken.change(by)
+            others = self._taken.elsewhere()
+        self._strain.measure(self._tested + others)
 
     def _refused(self, screening: Screening, reply: Reply) -> Reply:
         why = reply.text.removeprefix("Error: ").replace(" are busy", " busy")

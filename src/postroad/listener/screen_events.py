@@ -23,6 +23,28 @@ PASS = _event("PASS %s [%s]:%s", "A client has passed: OLD when it had done so b
 PREGREET = _event("PREGREET %s after %s from [%s]:%s: %s", "A client spoke before its turn.")
 DNSBL = _event("DNSBL rank %s for [%s]:%s", "The lists in the DNS speak against a client.")
 REFUSED = _event("NOQUEUE: reject: CONNECT from [%s]:%s: %s", "There are too many connections.")
+BUSY = _event(
+    "reject: connect from [%s]:%s: all screening ports busy",
+    "So many clients are under test as postscreen_pre_queue_limit says.",
+)
+STRESSED = _event(
+    "entering STRESS mode with %s connections",
+    "Nine tenths of postscreen_pre_queue_limit are under test: from now on the tests are short.",
+)
+RELAXED = _event(
+    "leaving STRESS mode with %s connections",
+    "No more than seven tenths of postscreen_pre_queue_limit are under test.",
+)
+REPLACED = _event(
+    '%s: replacing command "%s" with "%s"',
+    "postscreen_command_filter has another command in place of the client's.",
+)
+FILTER_FAILED = Event(
+    _PROGRAM,
+    "warning: %s: postscreen_command_filter lookup error: %s",
+    "It is not known what a command means: the client was told to come again.",
+    urgent=True,
+)
 NO_HEADER = Event(
     _PROGRAM, "warning: haproxy read: %s", "A proxy did not say who the client is.", urgent=True
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from postroad.base.errors import TableUnavailable
 from postroad.listener import screen_events as events
 from postroad.mail.address import to_external
 from postroad.model.reply import Reply
@@ -157,6 +158,19 @@ class Talk:
     def until(self, test: Test) -> int:
         """Return until when a test counts that is passed now, or forgiven."""
         return self._service.until(test)
+
+    def rewritten(self, line: str) -> str | None:
+        """Return what postscreen_command_filter has in place of a line; None: it could not be asked."""
+        service, screening = self._service, self._screening
+        try:
+            found = service.command_filter.find_now(line.lstrip(" \t"))
+        except TableUnavailable as error:
+            service.log.emit(events.FILTER_FAILED, screening.place, error)
+            return None
+        if found is None:
+            return line
+        service.log.emit(events.REPLACED, screening.place, line[:_SHOWN], found[:_SHOWN])
+        return found
 
     def footed(self, reply: Reply) -> Reply:
         """Return a refusal with the operator's footer."""

@@ -51,6 +51,13 @@ class Reporter(Protocol):
         """Return a refusal with the operator's footer."""
         ...
 
+    def rewritten(self, line: str) -> str | None:
+        """Return the command to carry out for a line, itself most often; None: it could not be found out.
+
+        Asked only with ``options.filtered``.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class DialogueOptions:
@@ -67,6 +74,7 @@ class DialogueOptions:
     tls_required: bool
     actions: Mapping[Test, Action]
     is_forbidden: Callable[[str], bool]
+    filtered: bool = False
 
 
 class Dialogue:
@@ -149,6 +157,15 @@ class Dialogue:
             self._reporter.notice(Notice.BARE_NEWLINE, text)
             if self._failed(Test.BARE_NEWLINE):
                 return
+        if self._options.filtered:
+            replaced = self._reporter.rewritten(text)
+            if replaced is None:
+                self._end(Reply(421, "4.3.0", f"{self._options.hostname} Server local data error"))
+                return
+            text = replaced
+        self._judge(text)
+
+    def _judge(self, text: str) -> None:
         word, _, rest = text.lstrip(" ").partition(" ")
         command = word.upper()
         handler = _HANDLERS.get(command)

@@ -118,10 +118,12 @@ class Seats:
     ``reached`` hears when all places are taken, with True when one has just taken the last.
     ``full`` is called with True when somebody waits, so that no more are let in, and with False
     when nobody does any more.  0 places means any number.  Workers that take the last places in the
-    same moment may take a few more.
+    same moment may take a few more.  ``queued`` counts those who wait, as ``elsewhere`` those who do not.
     """
 
-    __slots__ = ("_elsewhere", "_full", "_looking", "_loop", "_places", "_reached", "_waiting", "taken")
+    __slots__ = (
+        "_elsewhere", "_full", "_looking", "_loop", "_places", "_queued", "_reached", "_waiting", "taken",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -130,8 +132,10 @@ class Seats:
         loop: asyncio.AbstractEventLoop,
         elsewhere: Taken | None = None,
         reached: Callable[[bool], None] | None = None,
+        queued: Taken | None = None,
     ) -> None:
         self._places = places
+        self._queued: Taken = queued if queued is not None else TakenHere()
         self._reached = reached if reached is not None else _do_nothing
         self._full = full
         self._loop = loop
@@ -142,8 +146,8 @@ class Seats:
 
     @property
     def waiting(self) -> int:
-        """Return how many guests wait."""
-        return len(self._waiting)
+        """Return how many guests wait, those of other workers too."""
+        return len(self._waiting) + self._queued.elsewhere()
 
     def _is_full(self) -> bool:
         return self.taken + self._elsewhere.elsewhere() >= self._places
@@ -156,6 +160,7 @@ class Seats:
                 self._reached(left == 1)
             if left <= 0:
                 self._waiting.append(guest)
+                self._queued.change(1)
                 if len(self._waiting) == 1:
                     self._full(True)
                     if not self._looking:
@@ -170,6 +175,7 @@ class Seats:
         """Give the place back, or stop waiting for one."""
         if guest in self._waiting:
             self._waiting.remove(guest)
+            self._queued.change(-1)
             self._relax()
             return
         self.taken -= 1
@@ -189,6 +195,7 @@ class Seats:
     def _let_in(self) -> None:
         while self._waiting and not self._is_full():
             following = self._waiting.popleft()
+            self._queued.change(-1)
             self.taken += 1
             self._elsewhere.change(1)
             self._relax()

@@ -54,11 +54,12 @@ class SmtpdService:
     other end's credentials are its identity.  A policy's ``stages``, if it has them, are those of its
     methods that can have anything to say: at the others it is not asked.  ``identify`` fills in a
     client's name.  ``has_space`` says whether there is room for a message of so many bytes.  ``limit``
-    is the most sessions at one time (0: any number), ``taken`` counts those of other processes too;
-    further clients wait, and ``on_full`` hears of that.  ``tls`` has the certificates, ``authenticator``
-    knows users; ``new_tls``, ``auths`` and ``rates`` count what has a limit by time.  ``note_refusal`` keeps
-    why clients were refused.  ``front`` is the service whose new sessions this one has while all places are
-    taken: places, sessions and the end of both are its own.  ValueError for settings that cannot be used.
+    is the most sessions at one time (0: any number), ``taken`` counts those of other processes too; further
+    clients wait, ``queued`` counts them in all processes, and ``on_full`` hears of that.  ``tls`` has the
+    certificates, ``authenticator`` knows users; ``new_tls``, ``auths`` and ``rates`` count what has a limit
+    by time.  ``note_refusal`` keeps why clients were refused.  ``front`` is the service whose new sessions
+    this one has while all places are taken: places, sessions and the end of both are its own.  ValueError
+    for settings that cannot be used.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class SmtpdService:
         etrn: Etrn | None = None,
         limit: int = 0,
         taken: Taken | None = None,
+        queued: Taken | None = None,
         tls: ServerTls | None = None,
         authenticator: Authenticator | None = None,
         filters: Filters | None = None,
@@ -166,7 +168,7 @@ class SmtpdService:
         self._front = self if front is None else front
         if front is not None:
             front.strained = self
-        self._seats = Seats(limit, on_full or _nobody_minds, loop, taken, self._stress.reached)
+        self._seats = Seats(limit, on_full or _nobody_minds, loop, taken, self._stress.reached, queued)
         self._sessions: set[Connection] = set()
         self._empty: asyncio.Future[None] | None = None
         self._stopping = False
@@ -288,7 +290,7 @@ class SmtpdService:
 
     @property
     def waiting(self) -> int:
-        """Return how many connections wait for their turn."""
+        """Return how many connections wait for their turn, in all processes."""
         return self._seats.waiting
 
     def stop_accepting(self) -> None:
