@@ -89,8 +89,11 @@ class NextHop:
         finally:
             self._clients.discard(client)
 
-    def _answer(self, client: socket.socket, file: BinaryIO, verb: str, line: str) -> str:
-        """Send the answer; an empty one means that the session is over."""
+    def _answer(self, client: socket.socket, file: BinaryIO, verb: str, line: str, kept: Received | None = None) -> str:  # fmt: skip
+        """Send the answer; an empty one means that the session is over.
+
+        It is noted on what it is about before the client can know it.
+        """
         answer = self.answers.get(verb) or _USUAL.get(verb, "502 5.5.1 Not here")
         said = answer if isinstance(answer, str) else answer(line)
         if said == SILENT:
@@ -98,6 +101,8 @@ class NextHop:
                 pass
         if said in (SILENT, HANG_UP):
             return ""
+        if kept is not None:
+            kept.answer = said
         client.sendall(said.encode() + b"\r\n")
         return "" if said.startswith("421") else said
 
@@ -121,8 +126,7 @@ class NextHop:
             elif verb == "DATA" and said.startswith("3"):
                 kept = Received(sender, recipients, _content(file))
                 self.received.append(kept)
-                kept.answer = self._answer(client, file, ".", line)
-                if not kept.answer:
+                if not self._answer(client, file, ".", line, kept):
                     return
 
 

@@ -45,7 +45,8 @@ def test_the_next_server_is_told_where_mail_comes_from(place: Path) -> None:
             first.send("s@client.example", "alice@example.test", message())
             second.wait_mail("alice")
             (line,) = second.wait_log(r"smtpd.* client=")
-            queue_id = re.search(r"smtpd\[\d+\]: ([0-9A-F]+): client=", first.log())[1]
+            (taken,) = first.wait_log(r"smtpd\[\d+\]: [0-9A-F]+: client=")
+            queue_id = re.search(r": ([0-9A-F]+): client=", taken)[1]
             assert line.endswith(
                 f"client=unknown[127.0.0.1], orig_queue_id={queue_id}, orig_client=unknown[127.0.0.1]"
             )

@@ -67,7 +67,7 @@ class MilterSession:
     async def helo(self) -> Reply | None:
         """HELO or EHLO.  But for 421, a refusal is said to each MAIL that follows, as Postfix does."""
         session = self._session
-        where = session.greeting or "HELO"
+        where = session.greeting or ("EHLO" if session.protocol == "ESMTP" else "HELO")
         reply = await self._tell(codec.HELO, codec.strings(session.helo), where, self._moment())
         return reply if reply is None or self._local or reply.code == 421 else None
 
