@@ -8,8 +8,10 @@ the workers' user may enter (the fixture of that name).
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import random
 import re
 import select
 import shutil
@@ -282,11 +284,18 @@ def until(
         time.sleep(every)
 
 
+#: Ports below those that the system gives to clients, in an order of this process's own: so no two
+#: servers of a test get the same, and no client's connection has one in the meantime.
+_PORTS = itertools.cycle(random.Random(os.getpid()).sample(range(12000, 32000), 20000))
+
+
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a port that nobody uses on any of 127/8."""
-    with socket.socket() as sock:
-        sock.bind(("0.0.0.0", 0) if host.startswith("127.") else (host, 0))
-        return int(sock.getsockname()[1])
+    """Return a port that nobody uses on any of 127/8, another one each time."""
+    for port in _PORTS:
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("0.0.0.0", port) if host.startswith("127.") else (host, port))
+            return port
+    raise AssertionError("no free port")
 
 
 def listening() -> set[tuple[str, int]]:
