@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import ast
 import gc
+import os
 import sys
+
+_UMASK = 0o022
+
+
+def pytest_runtest_setup():
+    """Servers that a test runs in this process set it, and programs of other users come after them."""
+    os.umask(_UMASK)
+
 
 if sys.version_info < (3, 11, 5):  # Debian 12 has 3.11.2
     # A collection in the middle of ast.parse may report what it found with a traceback, which parses too;

@@ -28,7 +28,8 @@ def running(
 
         def ready() -> bool:
             if process.poll() is not None:
-                raise AssertionError(f"{command} ended:\n{output.read_text(errors='replace')}")
+                said = output.read_text(errors="replace")
+                raise AssertionError(f"{command} ended with {process.returncode}:\n{said}")
             return listens is None or listens in listening()
 
         until(ready, seconds, lambda: output.read_text(errors="replace"))

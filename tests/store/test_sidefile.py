@@ -91,7 +91,7 @@ async def test_a_file_that_is_no_database_is_unavailable_until_it_is_gone(open_f
 
 
 async def test_a_directory_that_is_not_there_is_unavailable(open_file, tmp_path):
-    with pytest.raises(StoreUnavailable, match="unable to open"):
+    with pytest.raises(StoreUnavailable, match="No such file"):
         await open_file(tmp_path / "none" / "side.db").do(total)
 
 

@@ -95,11 +95,10 @@ class SideFile:
             _tell(batch, results, None)
 
     def _open(self) -> apsw.Connection:
-        before = os.umask(0o077)
-        try:
-            db = apsw.Connection(str(self.path), statementcachesize=64)
-        finally:
-            os.umask(before)
+        # SQLite gives its other files the mode of this one.  (The umask is the process's: not for threads.)
+        if str(self.path) != ":memory:":
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        db = apsw.Connection(str(self.path), statementcachesize=64)
         db.set_busy_timeout(_PATIENCE)
         db.pragma("journal_mode", "wal")
         db.pragma("synchronous", "NORMAL")  # syncs at checkpoints alone, which keeps the file whole
