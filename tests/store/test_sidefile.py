@@ -151,3 +151,24 @@ def test_a_file_that_is_none_cannot_be_read(tmp_path):
     (tmp_path / "junk").write_bytes(b"no database" * 100)
     with pytest.raises(StoreUnavailable, match="junk"):
         read(tmp_path / "junk", lambda db: db.execute("SELECT 1 FROM t").get)
+
+
+async def test_a_file_that_another_is_just_making_is_waited_for(open_file, tmp_path):
+    path = tmp_path / "side.db"
+    path.touch()
+    other = apsw.Connection(str(path))
+    other.execute("CREATE TABLE u (n); BEGIN IMMEDIATE; INSERT INTO u VALUES (1)")  # no WAL yet
+    waiting = asyncio.ensure_future(open_file().do(add(1)))
+    await asyncio.sleep(0.2)
+    assert not waiting.done()
+    other.execute("COMMIT")
+    await waiting
+    other.close()
+
+
+async def test_many_may_open_a_new_file_at_once(open_file, tmp_path):
+    for number in range(40):
+        files = [open_file(tmp_path / f"{number}.db") for _ in range(4)]
+        await asyncio.gather(*(file.do(add(1)) for file in files))
+        for file in files:
+            file.close()

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
@@ -26,6 +27,8 @@ T = TypeVar("T")
 _BATCH: Final = 500
 #: Milliseconds that another worker may keep the file.
 _PATIENCE: Final = 5000
+#: Seconds between two tries where SQLite itself does not wait.
+_PAUSE: Final = 0.01
 
 _Work = Callable[[apsw.Connection], Any]
 _Item = tuple[_Work, "asyncio.Future[Any]", asyncio.AbstractEventLoop]
@@ -79,8 +82,7 @@ class SideFile:
 
     def _answer(self, batch: list[_Item]) -> None:
         try:
-            db = self._db or self._open()
-            db.execute("BEGIN IMMEDIATE")
+            db = self._begin()
             try:
                 results = [work(db) for work, _, _ in batch]
                 db.execute("COMMIT")
@@ -94,16 +96,34 @@ class SideFile:
         else:
             _tell(batch, results, None)
 
+    def _begin(self) -> apsw.Connection:
+        """Begin a transaction, with as much patience as is due.
+
+        SQLite does not wait by itself where another turns the file to WAL, or is the last to let it go.
+        """
+        until = time.monotonic() + _PATIENCE / 1000
+        while True:
+            try:
+                db = self._db or self._open()
+                db.execute("BEGIN IMMEDIATE")
+            except apsw.BusyError:
+                self._drop()
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(_PAUSE)
+            else:
+                return db
+
     def _open(self) -> apsw.Connection:
         # SQLite gives its other files the mode of this one.  (The umask is the process's: not for threads.)
         if str(self.path) != ":memory:":
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         db = apsw.Connection(str(self.path), statementcachesize=64)
+        self._db = db
         db.set_busy_timeout(_PATIENCE)
         db.pragma("journal_mode", "wal")
         db.pragma("synchronous", "NORMAL")  # syncs at checkpoints alone, which keeps the file whole
         db.execute(self._schema)
-        self._db = db
         return db
 
     def _drop(self) -> None:
