@@ -20,7 +20,7 @@ from postroad.base.clock import SystemClock
 from postroad.base.ids import QueueIds
 from postroad.base.log import Log, Sink
 from postroad.model.message import Message, Recipient, Text
-from postroad.model.ports import Settlement
+from postroad.model.queue import Settlement
 from postroad.store.change import Change
 from postroad.store.envelope import pack
 from postroad.store.shard import Shard

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from postroad.model.message import Message
-from postroad.model.ports import Settlement
+from postroad.model.queue import Settlement
 from postroad.store.sqlite import SqliteStore
 
 from .worker import SESSIONS, Worker

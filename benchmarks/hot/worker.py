@@ -19,7 +19,7 @@ from postroad.base.log import FileSink, Log
 from postroad.base.params import Facts
 from postroad.base.wheel import Wheel
 from postroad.model.message import Message
-from postroad.model.ports import Settlement, Then
+from postroad.model.queue import Settlement, Then
 from postroad.net.counts import SharedCounts, make_table
 from postroad.scheduler.scheduler import Scheduler
 from postroad.store.memory import MemoryStore

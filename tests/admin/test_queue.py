@@ -8,7 +8,7 @@ from postroad.base.clock import TestClock
 from postroad.base.errors import StoreUnavailable
 from postroad.base.ids import QueueIds
 from postroad.model.message import Message, Recipient, Text
-from postroad.model.ports import Settlement
+from postroad.model.queue import Settlement
 from postroad.net.control import NotRunning
 from postroad.store.change import Change
 from postroad.store.envelope import pack

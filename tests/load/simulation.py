@@ -10,7 +10,7 @@ from postroad.base.params import settings_of
 from postroad.model.message import Message, Recipient, Text
 from postroad.model.outcome import Outcome
 from postroad.model.params import params as model_params
-from postroad.model.ports import Settlement
+from postroad.model.queue import Settlement
 from postroad.model.route import AddressClass, Route
 from postroad.scheduler.params import params as scheduler_params
 from postroad.scheduler.scheduler import Scheduler

@@ -6,7 +6,7 @@ import pytest
 
 from postroad.base.errors import StoreUnavailable
 from postroad.model.message import FAILURE, Message, Text
-from postroad.model.ports import Settlement
+from postroad.model.queue import Settlement
 
 
 async def keys(bench) -> list[int]:

@@ -20,7 +20,7 @@ from postroad.base.errors import StoreUnavailable
 from postroad.base.ids import id_of, key_of
 from postroad.mail.address import split
 from postroad.model.message import Content, Message
-from postroad.model.ports import Store
+from postroad.model.queue import Store
 from postroad.net.control import NotRunning, ask
 from postroad.store.reader import ShardReader, shards
 from postroad.store.shard import Shard

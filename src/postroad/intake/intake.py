@@ -24,7 +24,7 @@ from postroad.mail.header import block_end, strict_end
 from postroad.mail.rewrite import Rewriter
 from postroad.model import params as model
 from postroad.model.message import Content, Message, Recipient
-from postroad.model.ports import Store
+from postroad.model.queue import Store
 from postroad.model.session import Session, Transaction
 from postroad.net.interfaces import OwnAddresses
 from postroad.tables.context import TableContext

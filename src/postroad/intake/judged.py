@@ -13,7 +13,8 @@ from postroad.intake.refusal import RefusedError
 from postroad.mail.header import block_end
 from postroad.model.filters import EnvelopeEdit, FilterOutcome
 from postroad.model.message import Content, Text
-from postroad.model.ports import Judge, Spool
+from postroad.model.ports import Judge
+from postroad.model.queue import Spool
 from postroad.model.session import Session
 
 if TYPE_CHECKING:

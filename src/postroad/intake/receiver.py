@@ -13,7 +13,8 @@ from postroad.intake.judged import Judged, judge_message
 from postroad.intake.refusal import BAD_CHARACTER, HEADER_TOO_BIG, WRITE_ERROR, RefusedError
 from postroad.mail.header import block_end, is_complete
 from postroad.model.message import Content, Message, Text
-from postroad.model.ports import Judge, Spool
+from postroad.model.ports import Judge
+from postroad.model.queue import Spool
 from postroad.model.reply import Reply
 from postroad.model.session import Session
 

@@ -23,7 +23,7 @@ from postroad.model.params import (
     MAXIMAL_QUEUE_LIFETIME,
     SOFT_BOUNCE,
 )
-from postroad.model.ports import Settlement, Store
+from postroad.model.queue import Settlement, Store
 from postroad.outcome.notices import Notices, Told, success_wanted
 from postroad.outcome.report import DeliveryLog
 

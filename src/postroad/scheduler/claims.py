@@ -9,7 +9,7 @@ from postroad.base import tasks
 from postroad.base.clock import Clock
 from postroad.base.log import Log
 from postroad.model.message import Message
-from postroad.model.ports import Store
+from postroad.model.queue import Store
 
 _MOST = 200  # messages leased at a time
 _LEAST = 10

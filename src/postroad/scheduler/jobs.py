@@ -11,7 +11,8 @@ from postroad.base.log import Log
 from postroad.model.job import Attempt, Job
 from postroad.model.message import Recipient, Text
 from postroad.model.outcome import Outcome
-from postroad.model.ports import Outcomes, Store
+from postroad.model.ports import Outcomes
+from postroad.model.queue import Store
 from postroad.scheduler.backlog import Backlog
 from postroad.scheduler.lane import Lane, flow_name
 from postroad.scheduler.progress import Progress

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from postroad.model.job import Attempt
-from postroad.model.ports import Store
+from postroad.model.queue import Store
 
 _MANY = 200  # recipients
 _PAUSE = 1.0  # seconds

@@ -11,7 +11,7 @@ from postroad.base import tasks
 from postroad.base.clock import Clock
 from postroad.base.log import Log
 from postroad.model.message import Message
-from postroad.model.ports import Settlement, Store
+from postroad.model.queue import Settlement, Store
 from postroad.scheduler.backlog import Backlog
 
 _MOST = 100  # messages called back at a time

@@ -21,7 +21,8 @@ from postroad.model.job import Attempt
 from postroad.model.message import Message, Recipient
 from postroad.model.outcome import Outcome
 from postroad.model.params import MINIMAL_BACKOFF_TIME, QUEUE_RUN_DELAY, RECIPIENT_DELIMITER
-from postroad.model.ports import Outcomes, Router, Store
+from postroad.model.ports import Outcomes, Router
+from postroad.model.queue import Store
 from postroad.model.route import Route
 from postroad.scheduler.backlog import Backlog
 from postroad.scheduler.claims import Claims

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Sequence
 
 from postroad.model.message import Content
-from postroad.model.ports import Then
+from postroad.model.queue import Then
 
 #: key, due, owner, held, envelope: a row of the table ``message``
 Row = tuple[int, float, str, int, bytes]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from postroad.base.clock import Clock
 from postroad.base.errors import StoreUnavailable
 from postroad.model.message import Content, Message, Text
-from postroad.model.ports import Settlement, Spool, Then
+from postroad.model.queue import Settlement, Spool, Then
 from postroad.store.envelope import pack
 from postroad.store.listing import KINDS
 from postroad.store.row import EXPIRED, REQUEUED, message_of

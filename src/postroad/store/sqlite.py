@@ -18,7 +18,7 @@ from postroad.base.clock import Clock
 from postroad.base.errors import StoreUnavailable
 from postroad.base.log import Event, Log
 from postroad.model.message import Content, Message
-from postroad.model.ports import Settlement, Spool, Then
+from postroad.model.queue import Settlement, Spool, Then
 from postroad.store.adopt import adopt
 from postroad.store.body import FileContent
 from postroad.store.change import Change

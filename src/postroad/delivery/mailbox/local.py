@@ -26,7 +26,7 @@ from postroad.model import params as model
 from postroad.model.job import Job
 from postroad.model.message import Content, Recipient
 from postroad.model.outcome import Outcome
-from postroad.model.ports import Spool
+from postroad.model.queue import Spool
 from postroad.tables.context import TableContext
 from postroad.tables.maps import Maps
 from postroad.tables.ours import OwnDomains

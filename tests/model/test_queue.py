@@ -1,5 +1,5 @@
 from postroad.model.message import Message, Recipient
-from postroad.model.ports import Settlement
+from postroad.model.queue import Settlement
 
 
 def test_a_settlement_without_notices_has_none():
