@@ -24,12 +24,15 @@ def said(line: str) -> str:
 
 
 @pytest.mark.peer
+@pytest.mark.parametrize("target", ["rcpt", "data"])
 @pytest.mark.parametrize("pipelining", [True, False])
-def test_a_server_is_asked_once_and_gets_no_message(place, pipelining):
+def test_a_server_is_asked_once_and_gets_no_message(place, pipelining, target):
     answers = {"RCPT": said} | ({} if pipelining else {"EHLO": "250 next.example"})
     with (
         NextHop(answers=answers) as hop,
-        Postroad(place, workers=2, main=_MAIN.format(port=hop.port)) as server,
+        Postroad(
+            place, workers=2, main=_MAIN.format(port=hop.port) + f"smtp_address_verify_target = {target}"
+        ) as server,
     ):
         replies = {}
         for _ in range(3):
@@ -48,7 +51,13 @@ def test_a_server_is_asked_once_and_gets_no_message(place, pipelining):
         assert sorted(asked) == [f"RCPT TO:<{name}@relay.test>" for name in ("bad", "good", "later")]
         assert all("double-bounce@mx.example.test" in line for line in hop.lines if line.startswith("MAIL"))
         assert hop.accepted == []
-        server.wait_log("status=deliverable", 1)
+        if target == "rcpt":
+            assert "DATA" not in hop.lines
+            assert hop.lines.count("RSET") == 3
+        else:
+            assert hop.lines.count("DATA") == (3 if pipelining else 1)
+        text = "250 2.1.5 Ok" if target == "rcpt" else "354 Go ahead"
+        server.wait_log(rf"status=deliverable \({text}\)", 1)
         server.wait_log("status=undeliverable", 2)
         server.send("a@example.net", ["good@relay.test"], message("after the probe"))
         server.wait_empty()

@@ -13,9 +13,9 @@ PLAIN = "250 there"
 SENT = (Event.FINISHED, "2.0.0")
 
 
-def session(ehlo=FULL, *, lmtp=False, warnings=None, usual=None):
+def session(ehlo=FULL, *, lmtp=False, warnings=None, usual=None, probe_data=False):
     made = ClientSession(
-        Manners("me.example", str, lmtp=lmtp),
+        Manners("me.example", str, lmtp=lmtp, probe_data=probe_data),
         Peer("there", "192.0.2.1", 25),
         (warnings if warnings is not None else []).append,
         usual,
@@ -351,6 +351,77 @@ def test_nothing_follows_where_it_cannot():
     large = dispatch(size=5000)
     assert not made.follow(large)
     assert large.outcomes == [None]
+
+
+def probe(*addresses):
+    made = dispatch(*addresses)
+    made.probe = True
+    return made
+
+
+@pytest.mark.parametrize("ehlo", [FULL, PLAIN], ids=["pipelining", "one by one"])
+@pytest.mark.parametrize("lmtp", [False, True])
+def test_a_probe_ends_with_the_recipients(ehlo, lmtp):
+    made, parcel = session(ehlo, lmtp=lmtp), probe("b@y", "c@z", "d@z")
+    made.begin(parcel)
+    if ehlo is FULL:
+        assert made.take().endswith(b"RCPT TO:<d@z> ORCPT=rfc822;d@z\r\n")
+    assert say(made, "250 Ok", "250 2.1.5 yes", "250 Ok", "550 5.1.1 no") == [Event.FINISHED]
+    no = "host there[192.0.2.1] said: 550 5.1.1 no (in reply to RCPT TO command)"
+    assert results(parcel) == [("2.1.5", "250 2.1.5 yes"), ("2.0.0", "250 Ok"), ("5.1.1", no)]
+    said = made.take()
+    assert said.endswith(b"RSET\r\n")
+    assert b"DATA" not in said
+    assert say(made, "250 Ok") == [Event.READY]
+    assert made.idle
+
+
+@pytest.mark.parametrize("ehlo", [FULL, PLAIN], ids=["pipelining", "one by one"])
+@pytest.mark.parametrize("lmtp", [False, True])
+def test_a_probe_that_asks_for_data_sends_no_content(ehlo, lmtp):
+    made, parcel = session(ehlo, lmtp=lmtp, probe_data=True), probe("b@y", "c@z")
+    made.begin(parcel)
+    assert say(made, "250 Ok", "250 Ok", "450 4.2.1 later", "354 Go ahead") == [Event.FINISHED]
+    assert made.take().endswith(b"DATA\r\n")
+    assert [each[0] for each in results(parcel)] == ["2.0.0", "4.2.1"]
+    assert results(parcel)[0][1] == "354 Go ahead"
+    assert made.stage is CLOSED
+
+    made, parcel = session(ehlo, lmtp=lmtp, probe_data=True), probe()
+    made.begin(parcel)
+    assert say(made, "250 Ok", "250 Ok", "554 5.1.1 not here") == [Event.FINISHED]
+    assert results(parcel) == [
+        ("5.1.1", "host there[192.0.2.1] said: 554 5.1.1 not here (in reply to DATA command)")
+    ]
+    assert made.take().endswith(b"RSET\r\n")
+
+
+@pytest.mark.parametrize("ehlo", [FULL, PLAIN], ids=["pipelining", "one by one"])
+def test_a_probe_whose_sender_is_refused(ehlo):
+    made, parcel = session(ehlo), probe()
+    made.begin(parcel)
+    replies = ["550 5.7.1 no"] + (["503 no"] if ehlo is FULL else [])
+    assert say(made, *replies) == [Event.FINISHED]
+    assert results(parcel)[0][0] == "5.7.1"
+    assert made.take().endswith(b"RSET\r\n")
+
+
+def test_a_probe_may_follow_a_message_and_never_gets_to_send_one():
+    usual = UsualAnswers()
+    made = session(usual=usual)
+    first, second, third = dispatch(), dispatch(), probe()
+    for parcel in (first, second):
+        made.begin(parcel)
+        assert say(made, "250 Ok", "250 Ok", "354 go") == [Event.CONTENT]
+        if parcel is first:
+            made.content_sent()
+            assert say(made, "250 Ok") == [Event.FINISHED]
+    assert made.follow(third)
+    made.content_sent()
+    assert say(made, "250 Ok", "250 Ok", "250 2.1.5 yes", "354 go")[:2] == [Event.FINISHED, Event.FINISHED]
+    assert made.finished is third
+    assert results(third) == [("2.1.5", "250 2.1.5 yes")]
+    assert made.stage is CLOSED  # it said 354 to what was not asked
 
 
 @given(st.lists(st.integers(0, 200)), st.sampled_from([FULL, PLAIN]))

@@ -1,16 +1,14 @@
 """Probes: what would become of mail for an address, found out without sending any.
 
-A probe goes where mail would go. For SMTP and LMTP it is a job for the transport's agent whose content
-cannot be read: the agent speaks as far as DATA, with all that it does for mail (MX, TLS, logins), and
-then hangs up. Nothing is ever sent behind DATA, so there is no message. Mailboxes and programs are not
-touched: the tables say which addresses exist.
+A probe goes where mail would go. For SMTP and LMTP it is a job for the transport's agent, which does all
+that it does for mail (MX, TLS, logins), and ends behind RCPT or DATA (``smtp_address_verify_target``):
+there is no message. Mailboxes and programs are not touched: the tables say which addresses exist.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from functools import partial
 from typing import Any, Final
 
 from postroad.app import params as p
@@ -63,29 +61,23 @@ def probe_settings(settings: Settings) -> Settings:
     return settings.with_values(other) if other else settings
 
 
-class Unread:
-    """The content of a probe.  ``asked`` is set when an agent wants to send it: the envelope was taken.
-
-    Who only looks at its beginning names no size, and may do so before.
-    """
+class NoContent:
+    """The content of a probe: there is none, and nobody who is asked about an address needs it."""
 
     size = 256
-
-    def __init__(self) -> None:
-        self.asked = False
 
     @property
     def data(self) -> bytes | None:
         """Return nothing: it is not in memory."""
         return None
 
-    def pieces(self, size: int = 0) -> Iterator[bytes]:
+    def pieces(self, size: int = 0) -> Iterator[bytes]:  # noqa: ARG002 - as every content's
         """Fail, when the first is wanted."""
-        return iter(partial(self._fail, sending=size > 0), b"")
+        return iter(_no_content, b"")
 
-    def _fail(self, *, sending: bool) -> bytes:
-        self.asked = self.asked or sending
-        raise StoreUnavailable("a probe has no content")
+
+def _no_content() -> bytes:
+    raise StoreUnavailable("a probe has no content")
 
 
 class AgentProber:
@@ -149,8 +141,7 @@ class AgentProber:
         return Verification(_STATES[outcome.fate], outcome.text)
 
     def _message(self, address: str, sender: str) -> Message:
-        content = Unread()
-        message = Message(self._new_key(), sender, [Recipient(address)], self._clock.now(), content)
+        message = Message(self._new_key(), sender, [Recipient(address)], self._clock.now())
         message.smtputf8 = not (address.isascii() and sender.isascii())
         return message
 
@@ -171,9 +162,8 @@ class AgentProber:
                 del self._turns[key]
 
     async def _ask(self, route: Route, message: Message) -> Outcome:
-        content = message.content
-        assert isinstance(content, Unread)
-        job = Job(message, message.recipients, route.transport, route.nexthop, content)
+        job = Job(message, message.recipients, route.transport, route.nexthop, NoContent())
+        job.probe = True
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def report(_job: Job) -> None:
@@ -185,7 +175,7 @@ class AgentProber:
         outcome = job.outcomes[0]
         if not ended.done() or outcome is None:
             return Outcome("4.4.2", "no result in time")
-        return _judged(outcome, content)
+        return outcome
 
     def _log(self, log: Log, program: str, message: Message, outcome: Outcome, begun: float) -> None:
         total = self._clock.steady() - begun
@@ -195,18 +185,6 @@ class AgentProber:
         address = to_external(message.recipients[0].address)
         event = _EVENTS.get(program) or _EVENTS["error"]
         log.emit(event, message.id, address, outcome.relay, delays, outcome.status, state, outcome.text)
-
-
-def _judged(outcome: Outcome, content: Unread) -> Outcome:
-    """Return the outcome of an agent; that it wanted the content means that the recipient was taken."""
-    if not content.asked:
-        return outcome
-    # The agent takes it for a failure of ours, and may have gone on to the next host.
-    _, found, host = outcome.text.partition("local data error while talking to ")
-    who = f"host {host}" if found else "another host"
-    taken = Outcome("2.1.5", f"{who} takes the recipient", outcome.relay)
-    taken.setup, taken.transfer = outcome.setup, outcome.transfer
-    return taken
 
 
 _STATES: Final = {

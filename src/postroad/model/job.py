@@ -42,7 +42,8 @@ class Job:
 
     The agent fills ``outcomes`` (one per recipient, same order) and reports.  ``site_failure`` is
     set when the destination as a whole could not be used (no connection, refused greeting), for
-    the concurrency feedback.  ``nexthop`` is the route's.
+    the concurrency feedback.  ``nexthop`` is the route's.  ``probe``: nothing is to be delivered, only to be
+    found out whether it could be; there is no content then.
     """
 
     __slots__ = (
@@ -53,6 +54,7 @@ class Job:
         "new_messages",
         "nexthop",
         "outcomes",
+        "probe",
         "recipients",
         "site_failure",
         "transport",
@@ -68,6 +70,7 @@ class Job:
         self.site_failure: Outcome | None = None
         self.new_messages: list[Message] = []  # queued in the transaction that settles this job (forwards)
         self.attempt: Attempt | None = None  # the scheduler's
+        self.probe = False
         self.begun = 0.0  # steady clock, when the scheduler handed it out
 
     def all(self, outcome: Outcome) -> None:

@@ -89,11 +89,12 @@ class ClientSession(SecureHandshake):
         envelope = b""
         if self.stage is MAIL and self.features.pipelining:
             dispatch = self._dispatch()
-            if self._usual.taken(parser, dispatch):
-                self.heard += dispatch.replied + 2
-                self.stage = BODY
-                return _CONTENT
-            envelope = parser.unread
+            if not dispatch.probe:
+                if self._usual.taken(parser, dispatch):
+                    self.heard += dispatch.replied + 2
+                    self.stage = BODY
+                    return _CONTENT
+                envelope = parser.unread
         try:
             while (reply := parser.next()) is not None:
                 self.heard += 1
@@ -177,13 +178,15 @@ class ClientSession(SecureHandshake):
 
     def _group(self, dispatch: Dispatch) -> bytes:
         """Return the envelope up to DATA in one (RFC 2920 3.1); empty when no recipient can be tried here."""
-        if not self._manners.xforward:
+        if not (self._manners.xforward or dispatch.probe):
             group = usual_envelope(dispatch.message, dispatch.recipients, dispatch.size, self.features)
             if group:
                 dispatch.asked = _ONE
                 return group
         commands = self._envelope(dispatch)
-        return b"".join(commands) + b"DATA\r\n" if commands else b""
+        if commands and not (dispatch.probe and not self._manners.probe_data):
+            commands.append(b"DATA\r\n")
+        return b"".join(commands)
 
     def _envelope(self, dispatch: Dispatch) -> list[bytes]:
         """Return the commands up to the last RCPT; empty when no recipient can be tried here."""
@@ -240,6 +243,8 @@ class ClientSession(SecureHandshake):
         if reply.good:
             if not dispatch.refused:
                 dispatch.accepted.append(index)
+                if dispatch.probe and not self._manners.probe_data:
+                    dispatch.outcomes[index] = self._taken(reply)
         elif self._out_of_step(reply):
             return self._garbled(reply.text)
         elif not dispatch.refused:
@@ -248,6 +253,8 @@ class ClientSession(SecureHandshake):
             if self._commands:
                 self._out += self._commands.pop()
             return None
+        if dispatch.probe and not self._manners.probe_data:
+            return self._reset()
         self.stage = DATA
         if not self.features.pipelining:
             if not dispatch.accepted:
@@ -266,6 +273,10 @@ class ClientSession(SecureHandshake):
             return self._reset()
         if self._parser.pending:
             return self._garbled(reply.text)
+        if dispatch.accepted and dispatch.probe:
+            dispatch.rest(self._taken(reply))
+            self.stage = CLOSED  # as in Postfix: the only way out of DATA without a message
+            return self._finish()
         if dispatch.accepted:
             self.stage = BODY
             return _CONTENT

@@ -162,6 +162,10 @@ class Handshake:
         text = f"host {self.peer.host} said: {reply.text} (in reply to {stage.command})"
         return self._said(reply, text)
 
+    def _taken(self, reply: ServerReply) -> Outcome:
+        """Return what becomes of a probe's recipient that the server would take mail for."""
+        return Outcome(reply.status or "2.0.0", reply.text, self.peer.relay)
+
     def _delivered(self, reply: ServerReply) -> Outcome:
         text = reply.text
         outcome = Outcome(reply.status, text, self.peer.relay)

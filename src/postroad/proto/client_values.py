@@ -28,6 +28,7 @@ class Manners:
     reply_limit: int = 2048
     convert_8bit: bool = True  # to quoted-printable, for a server without 8BITMIME
     xforward: bool = False  # tell where a message comes from, if the server wants to know
+    probe_data: bool = False  # a probe goes as far as the answer to DATA, not only to RCPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ class Dispatch:
     ``utf8_header`` that the header has UTF-8.  ``site_failure`` is set when the server as a whole
     could not be used; ``untouched`` when the connection turned out dead before the server had said
     anything to this message, so that nothing speaks against trying it on another; ``delivered`` when
-    one reply has taken the message for every recipient.
+    one reply has taken the message for every recipient.  A ``probe`` asks whether the recipients would be
+    taken: no content is sent, and whom the server takes has its answer for an outcome.
     """
 
     __slots__ = (
@@ -80,6 +82,7 @@ class Dispatch:
         "introduced",
         "message",
         "outcomes",
+        "probe",
         "recipients",
         "refused",
         "replied",
@@ -103,6 +106,7 @@ class Dispatch:
         self.site_failure: Outcome | None = None
         self.untouched = False
         self.delivered = False
+        self.probe = False
 
     def rest(self, outcome: Outcome) -> None:
         """Give every recipient that has none yet this outcome."""

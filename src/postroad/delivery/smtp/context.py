@@ -75,6 +75,7 @@ class ClientContext:
             reply_limit=settings[LINE_LENGTH_LIMIT],
             convert_8bit=not settings[p.DISABLE_MIME_OUTPUT_CONVERSION],
             xforward=client[p.SEND_XFORWARD],
+            probe_data=client[p.ADDRESS_VERIFY_TARGET] == "data",
         )
         self.plain_after = settings[MINIMAL_BACKOFF_TIME]  # seconds; see Attempt
         self.soft_bounce = settings[SOFT_BOUNCE]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from postroad.base.kinds import BOOL, INT, LIST, STRING, TIME
+from postroad.base.kinds import BOOL, INT, LIST, STRING, TIME, choice
 from postroad.base.params import Group, Kind, Param, Settings
 from postroad.delivery.smtp.login_params import group as logins
 from postroad.delivery.smtp.tls_params import group as tls
@@ -94,6 +94,13 @@ SEND_XFORWARD = _pair(
     BOOL,
     "no",
     "tell a server that announces XFORWARD whose mail it is: name and address of the client it came from.",
+)
+ADDRESS_VERIFY_TARGET = _pair(
+    "address_verify_target",
+    choice("rcpt", "data"),
+    "rcpt",
+    "the command whose answer says whether an address that is verified exists: rcpt, or data for servers"
+    " that refuse recipients only there.",
 )
 
 # --- how long to wait

@@ -33,6 +33,7 @@ class Parcel(Dispatch):
         if indexes is not None:
             recipients = [job.recipients[index] for index in indexes]
         Dispatch.__init__(self, job.message, recipients, job.content.size)
+        self.probe = job.probe
         self.job = job
         self.report = report
         self.begun = begun
