@@ -146,12 +146,12 @@ async def test_events_are_counted_for_all_services_and_workers_in_the_unit_of_ma
     steady = [0.0]
     monkeypatch.setattr(core.clock, "steady", lambda: steady[0], raising=False)
     first, second = services("anvil_rate_time_unit = 10s\n", "-o anvil_rate_time_unit=1s", core)
-    assert first.auths.add("x") == 1
+    assert first.tally.auths.add("x") == 1
     steady[0] = 9.0
-    assert second.auths.add("x") == 2
-    assert second.new_tls.count("x") == 0
+    assert second.tally.auths.add("x") == 2
+    assert second.tally.new_tls.count("x") == 0
     steady[0] = 10.0
-    assert first.auths.count("x") == 0
+    assert first.tally.auths.count("x") == 0
 
 
 async def test_sessions_that_run_outlive_another_certificate_and_a_reload(core, tmp_path):

@@ -9,6 +9,7 @@ from postroad.base.clock import TestClock
 from postroad.base.log import ListSink, Log
 from postroad.base.wheel import Wheel
 from postroad.model.ports import Intake
+from postroad.smtpd.given import Means, Neighbours
 from postroad.smtpd.service import SmtpdService
 from postroad.tables.context import TableContext
 
@@ -24,15 +25,8 @@ class NoIntake(Intake):
 async def service():
     """Without a policy: everything is accepted."""
     loop = asyncio.get_running_loop()
-    return SmtpdService(
-        config_of().settings,
-        intake=NoIntake(),
-        log=Log(ListSink()),
-        clock=TestClock(),
-        wheel=Wheel(loop),
-        loop=loop,
-        tables=TableContext(),
-    )
+    means = Means(log=Log(ListSink()), clock=TestClock(), wheel=Wheel(loop), loop=loop, tables=TableContext())
+    return SmtpdService(config_of().settings, means, Neighbours(intake=NoIntake()))
 
 
 async def test_a_dialogue_is_had_with_whole_replies(service):

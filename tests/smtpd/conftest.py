@@ -17,6 +17,8 @@ from postroad.model.reply import Reply
 from postroad.net.tls import params as tls_params
 from postroad.net.tls.server import ServerTls
 from postroad.smtpd import params as smtpd
+from postroad.smtpd.given import Means, Neighbours
+from postroad.smtpd.guests import Places
 from postroad.smtpd.service import SmtpdService
 from postroad.tables import params as tables_params
 from postroad.tables.context import TableContext
@@ -159,24 +161,18 @@ class Stand:
             files = {"/cert": pair.certificate_pem, "/key": pair.key_pem}
             mandatory = "may" not in texts.values()
             more["tls"] = ServerTls(settings(**texts), files, sni or {}, mandatory=mandatory)
-        self.service = SmtpdService(
-            settings(**texts),
-            intake=self.intake,
-            log=Log(self.sink, pid=7),
-            clock=self.clock,
-            wheel=self.wheel,
-            loop=self.loop,
-            tables=TableContext(),
-            policy=None if local else self.policy,
-            identify=identify,
-            limit=limit,
-            on_full=on_full,
-            local=local,
-            name=name,
-            authenticator=authenticator,
-            **more,
+        policy = None if local else self.policy
+        neighbours = Neighbours(
+            intake=self.intake, policy=policy, identify=identify, authenticator=authenticator, **more
         )
+        places = Places(limit=limit, **({"on_full": on_full} if on_full else {}))
+        self.service = SmtpdService(settings(**texts), self.means, neighbours, places, local=local, name=name)
         return self.service
+
+    @property
+    def means(self):
+        log = Log(self.sink, pid=7)
+        return Means(log=log, clock=self.clock, wheel=self.wheel, loop=self.loop, tables=TableContext())
 
     async def serve(self, **options):
         service = self.service or self.make(**options)

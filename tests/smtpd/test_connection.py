@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from math import inf
+from types import SimpleNamespace
 
 from postroad.model.reply import Reply
 
@@ -138,7 +139,7 @@ async def test_a_silent_client_is_told_and_cut_off(stand):
     peer = await Peer.connect(await stand.serve())
     await peer.reply()
     await peer.ask("EHLO x")
-    (connection,) = stand.service._sessions
+    (connection,) = stand.service.guests
     assert 290 < connection.deadline - stand.loop.time() <= 300
     connection.expired()
     assert await peer.reply() == "421 4.4.2 mx.example.test Error: timeout exceeded"
@@ -157,7 +158,7 @@ async def test_the_clock_stands_while_the_client_has_to_wait(stand):
     await peer.ask(*MAIL)
     await peer.send("x\r\n.\r\n")
     await eventually(lambda: stand.intake.held)
-    (connection,) = stand.service._sessions
+    (connection,) = stand.service.guests
     assert connection.deadline == inf
     stand.intake.held[0](stand.intake.reply)
     assert connection.deadline < inf
@@ -168,7 +169,7 @@ async def test_a_deadline_for_whole_requests_is_not_moved_by_single_bytes(stand)
     peer = await Peer.connect(await stand.serve(smtpd_per_request_deadline="yes"))
     await peer.reply()
     await peer.ask("EHLO x")
-    (connection,) = stand.service._sessions
+    (connection,) = stand.service.guests
     connection.deadline = before = stand.loop.time() + 1
     await peer.send("N")
     await eventually(lambda: connection.machine.backlog)
@@ -182,7 +183,7 @@ async def test_content_earns_time_by_its_bytes(stand):
     peer = await Peer.connect(await stand.serve(smtpd_per_request_deadline="yes", smtpd_min_data_rate="10"))
     await peer.reply()
     await peer.ask(*MAIL)
-    (connection,) = stand.service._sessions
+    (connection,) = stand.service.guests
     connection.deadline = before = stand.loop.time() + 1
     await peer.send("x" * 98 + "\r\n")
     await eventually(lambda: connection.deadline > before)
@@ -196,7 +197,7 @@ async def test_replies_to_a_client_with_many_errors_come_late(stand):
     await peer.reply()
     await peer.ask("FOO", "FOO")
     await peer.send("NOOP\r\nNOOP\r\n")
-    (connection,) = stand.service._sessions
+    (connection,) = stand.service.guests
     await eventually(lambda: connection.machine.sleeping)
     connection._wake()
     assert await peer.reply() == "250 2.0.0 Ok"
@@ -226,7 +227,7 @@ async def test_input_is_not_read_while_nobody_looks_at_it(stand):
     await peer.ask(*MAIL)
     await peer.send("x\r\n.\r\n")
     await eventually(lambda: stand.intake.held)
-    (connection,) = stand.service._sessions
+    (connection,) = stand.service.guests
     peer.writer.write(b"NOOP\r\n" * 500_000)
     await eventually(lambda: connection._paused)
     await asyncio.sleep(0.05)
@@ -254,7 +255,7 @@ async def test_a_client_that_does_not_read_is_not_read_from(stand):
 
 async def _sessions(stand):
     await eventually(lambda: stand.service.sessions)
-    return tuple(stand.service._sessions)
+    return tuple(stand.service.guests)
 
 
 async def test_the_first_words_wait_until_the_client_is_known(stand):
@@ -290,7 +291,7 @@ async def test_a_client_that_leaves_before_it_is_known_is_forgotten(stand):
     await eventually(lambda: not stand.service.sessions)
     gate.set_result(None)
     await asyncio.sleep(0.01)
-    assert stand.service.counts.enter("127.0.0.1") == 1
+    assert stand.service.tally.sessions.enter("127.0.0.1") == 1
 
 
 async def test_a_client_refused_at_once_may_only_quit(stand):
@@ -311,17 +312,17 @@ async def test_a_client_that_leaves_while_tables_are_asked_is_counted_down_once(
         await gate
         return frozenset()
 
-    service.discards_of = slow
+    service.discards = SimpleNamespace(of=slow)
     stays, leaves = (
         await Peer.connect(await stand.serve()),
         await Peer.connect(stand.servers[0].sockets[0].getsockname()[1]),
     )
-    await eventually(lambda: service.counts._sessions == {"127.0.0.1": 2})
+    await eventually(lambda: service.tally.sessions._sessions == {"127.0.0.1": 2})
     leaves.reset()
-    await eventually(lambda: service.counts._sessions == {"127.0.0.1": 1})
+    await eventually(lambda: service.tally.sessions._sessions == {"127.0.0.1": 1})
     gate.set_result(None)
     assert (await stays.reply()).startswith("220")
-    assert service.counts._sessions == {"127.0.0.1": 1}
+    assert service.tally.sessions._sessions == {"127.0.0.1": 1}
     await stays.close()
 
 

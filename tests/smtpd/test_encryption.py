@@ -147,7 +147,7 @@ async def test_a_client_that_stalls_is_cut_at_its_deadline_and_holds_up_nobody(s
     slow = await Peer.connect(port)
     await slow.reply()
     await slow.ask("STARTTLS")
-    [connection] = stand.service._sessions
+    [connection] = stand.service.guests
     assert 0 < connection.deadline - stand.loop.time() <= 7
     await slow.send(b"\x16\x03\x01")
     other = await upgraded(port)
@@ -168,7 +168,7 @@ async def test_a_client_that_stalls_is_cut_at_its_deadline_and_holds_up_nobody(s
 async def test_a_silent_encrypted_client_is_told_and_cut_off(stand, pair):
     peer = await upgraded(await stand.serve(pair=pair, **MAY))
     await peer.ask("NOOP")
-    [connection] = stand.service._sessions
+    [connection] = stand.service.guests
     assert 290 < connection.deadline - stand.loop.time() <= 300
     connection.expired()
     assert await peer.reply() == "421 4.4.2 mx.example.test Error: timeout exceeded"
@@ -231,7 +231,7 @@ async def test_a_broken_record_ends_the_session_and_no_word_of_it_counts(stand, 
 
 async def test_a_client_that_does_not_read_is_not_read_from(stand, pair):
     peer = await upgraded(await stand.serve(pair=pair, **MAY))
-    [connection] = stand.service._sessions
+    [connection] = stand.service.guests
     connection.pause_writing()
     assert not connection._transport.is_reading()
     await peer.send("NOOP\r\n")
@@ -327,7 +327,7 @@ async def test_openssls_own_client_is_served(stand, pair):
 async def test_openssls_memory_is_free_as_soon_as_the_connection_is_gone(stand, pair):
     peer = await upgraded(await stand.serve(pair=pair, **MAY))
     await peer.ask("EHLO x")
-    [connection] = stand.service._sessions
+    [connection] = stand.service.guests
     kept = weakref.ref(connection._tls.transport.pipe.connection)
     collecting = gc.isenabled()
     gc.disable()
@@ -363,7 +363,7 @@ async def test_the_time_of_a_whole_request_counts_under_tls_too(stand, pair):
     texts = {"smtpd_per_request_deadline": "yes", "smtpd_timeout": "100s"} | MAY
     peer = await upgraded(await stand.serve(pair=pair, **texts))
     await peer.ask(*ENVELOPE, "DATA")
-    [connection] = stand.service._sessions
+    [connection] = stand.service.guests
     connection.deadline = before = stand.loop.time() + 1
     await peer.send("x" * 998 + "\r\n")
     await eventually(lambda: connection.deadline > before + 1)  # 1000 bytes at 500 a second

@@ -34,7 +34,7 @@ async def test_a_filter_that_fails_ends_the_session(stand):
     port = await stand.serve(smtpd_command_filter="inline:{ {noop=rset} }")
     peer = await Peer.connect(port)
     await peer.reply()
-    stand.service._filter._tables[0][0].get = lambda key: ""
+    stand.service.commands._filter._tables[0][0].get = lambda key: ""
     assert await peer.ask("NOOP") == "421 4.3.0 mx.example.test Server local data error"
     assert any("smtpd_command_filter" in line and "failed" in line for line in stand.log)
 

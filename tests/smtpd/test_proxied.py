@@ -63,7 +63,7 @@ async def test_so_is_one_who_says_nothing_or_not_enough(stand):
     assert (await peer.reply()).startswith("421")
     late = await Peer.connect(port)
     await eventually(lambda: stand.service.sessions == 1)
-    (connection,) = stand.service._sessions
+    (connection,) = stand.service.guests
     connection.expired()
     assert (await late.reply()).startswith("421")
     log = "\n".join(stand.log)

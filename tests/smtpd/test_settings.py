@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from postroad.proto.options import BareNewline
-from postroad.smtpd.settings import TlsLevel, options_of, security_of, tls_level
+from postroad.smtpd.settings import TlsLevel, options_of, security_of, timing_of, tls_level
 
 from .conftest import settings
 
@@ -72,3 +72,11 @@ def test_auth_is_there_when_somebody_knows_users():
     texts = settings(smtpd_sasl_response_limit="99", broken_sasl_auth_clients="yes")
     assert (options_of(texts).auth, options_of(texts, auth=True).auth) == (False, True)
     assert (options_of(texts).response_limit, options_of(texts).auth_twice) == (99, True)
+
+
+def test_how_long_a_service_waits_is_in_seconds():
+    timing = timing_of(
+        settings(smtpd_timeout="2m", smtpd_per_request_deadline="yes", smtpd_min_data_rate="7")
+    )
+    assert (timing.timeout, timing.whole_requests, timing.data_rate) == (120.0, True, 7)
+    assert timing_of(settings(smtpd_upstream_proxy_timeout="9s")).proxy_timeout == 9.0

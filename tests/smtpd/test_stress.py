@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from postroad.base.log import ListSink, Log
+from postroad.smtpd.given import Neighbours
 from postroad.smtpd.service import SmtpdService
 from postroad.smtpd.stress import Stress
-from postroad.tables.context import TableContext
 
 from .conftest import Peer, settings
 
@@ -38,16 +38,8 @@ def test_a_full_service_is_under_stress_for_a_while_and_the_log_has_it_once(name
 def pressed(stand):
     """A service of two places with other settings under stress."""
     calm = stand.make(limit=2)
-    SmtpdService(
-        settings(smtpd_hard_error_limit="1", mail_name="Stressed"),
-        intake=stand.intake,
-        log=Log(stand.sink, pid=7),
-        clock=stand.clock,
-        wheel=stand.wheel,
-        loop=stand.loop,
-        tables=TableContext(),
-        front=calm,
-    )
+    stressed = settings(smtpd_hard_error_limit="1", mail_name="Stressed")
+    SmtpdService(stressed, stand.means, Neighbours(intake=stand.intake), front=calm)
     return calm
 
 

@@ -53,7 +53,7 @@ async def test_what_comes_before_it_is_known_who_the_client_is_waits(stand, pair
     hello = peer.outgoing.read()
     peer.writer.write(hello[:20])
     await eventually(lambda: stand.service.sessions)
-    [connection] = stand.service._sessions
+    [connection] = stand.service.guests
     await eventually(lambda: not connection._transport.is_reading())
     peer.writer.write(hello[20:])
     gate.set_result(None)

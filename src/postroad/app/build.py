@@ -57,10 +57,13 @@ from postroad.routing.recipients import RecipientCheck
 from postroad.routing.router import Router
 from postroad.scheduler.retry import back_off
 from postroad.scheduler.transport import TransportLanes
+from postroad.smtpd.given import Means, Neighbours
+from postroad.smtpd.guests import Places
 from postroad.smtpd.params import RATE_TIME_UNIT
 from postroad.smtpd.rates import RateCounts
 from postroad.smtpd.service import SmtpdService
 from postroad.smtpd.settings import TlsLevel, tls_level
+from postroad.smtpd.tally import Counters
 from postroad.store.params import REFUSAL_RECORD_SIZE
 from postroad.tables.context import TableContext
 
@@ -227,32 +230,38 @@ class _Builder:
             verifier=AddressVerifier(settings, prober=self.prober, log=log, clock=self.core.clock),
         )
         asked, intake = before_queue(settings, policy, self._intake_of(settings), log, self.core)
-        return SmtpdService(
-            settings,
+        neighbours = Neighbours(
             policy=asked,
             intake=intake,
-            log=log,
-            clock=self.core.clock,
-            wheel=self.core.wheel,
-            loop=self.core.loop,
-            counts=self.core.counts,
-            tables=tables,
-            name=service.name,
             identify=self._identifier(settings, log),
             has_space=self.intake.has_space,
             etrn=self._etrn(settings, tables, log),
-            limit=self._limit(service),
-            taken=self._taken(service),
-            queued=self._queued(service) if calm is None else None,
             tls=self._tls(service, settings) if calm is None else calm.tls,
             authenticator=self._authenticator(settings, tables, log) if calm is None else calm.authenticator,
             filters=self._filters(settings, tables, log, router) if calm is None else calm.filters,
+            note_refusal=self._refusals(),
+        )
+        means, places = self._means(log, tables), self._places(service)
+        return SmtpdService(settings, means, neighbours, places, name=service.name, front=calm)
+
+    def _means(self, log: Log, tables: TableContext) -> Means:
+        core = self.core
+        counters = Counters(
+            sessions=core.counts,
             new_tls=self._events(NEW_TLS),
             auths=self._events(AUTH),
             rates=RateCounts(*map(self._events, (CONNECTION, MESSAGE, RECIPIENT))),
+        )
+        return Means(
+            log=log, clock=core.clock, wheel=core.wheel, loop=core.loop, tables=tables, counters=counters
+        )
+
+    def _places(self, service: Service) -> Places:
+        return Places(
+            limit=self._limit(service),
+            taken=self._taken(service),
+            queued=self._queued(service),
             on_full=self._doors(service.key).shut,
-            note_refusal=self._refusals(),
-            front=calm,
         )
 
     def _authenticator(self, settings: Settings, tables: TableContext, log: Log) -> Authenticator | None:
@@ -322,23 +331,16 @@ class _Builder:
         return known
 
     def _submission(self) -> SmtpdService:
-        return SmtpdService(
-            self.settings,
+        neighbours = Neighbours(
             policy=submission_policy(self.settings, self.tables),
             intake=self._intake_of(pickup_settings(self.config)),
-            log=self.log,
-            clock=self.core.clock,
-            wheel=self.core.wheel,
-            loop=self.core.loop,
-            counts=self.core.counts,
-            tables=self.tables,
             has_space=self.intake.has_space,
-            limit=self._share(None),
-            on_full=self._doors("").shut,
             etrn=flushing.nothing,
             local_filters=self.other_filters,
-            local=True,
         )
+        places = Places(limit=self._share(None), on_full=self._doors("").shut)
+        means = self._means(self.log, self.tables)
+        return SmtpdService(self.settings, means, neighbours, places, local=True)
 
     def _doors(self, name: str) -> Doors:
         return self.doors.setdefault(name, Doors())

@@ -47,6 +47,7 @@ from postroad.policy.verifier import CachedVerifier
 from postroad.routing.recipients import RecipientCheck
 from postroad.routing.router import Router, extensions_of
 from postroad.scheduler.places import FilterRules
+from postroad.smtpd.given import Means, Neighbours
 from postroad.smtpd.service import SmtpdService
 from postroad.smtpd.settings import TlsLevel, tls_level
 from postroad.store.memory import MemoryStore
@@ -158,19 +159,14 @@ class _Imagined:
         )
         loop = asyncio.get_running_loop()
         intake = self._intake(intake_settings(settings, self._config.settings))
-        made = SmtpdService(
-            settings,
+        neighbours = Neighbours(
             policy=policy,
             intake=intake,
-            log=self._log,
-            clock=self._clock,
-            wheel=Wheel(loop),
-            loop=loop,
-            tables=tables,
-            name=self._service.name,
             identify=self._identify,
             has_space=intake.has_space if self._has_queue() else lambda _size: True,
         )
+        means = Means(log=self._log, clock=self._clock, wheel=Wheel(loop), loop=loop, tables=tables)
+        made = SmtpdService(settings, means, neighbours, name=self._service.name)
         # Nobody needs to be slowed down; what begins with TLS begins behind its handshake here.
         made.options = replace(made.options, error_sleep=0.0)
         made.security = replace(made.security, level=TlsLevel.PLAIN)

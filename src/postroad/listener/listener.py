@@ -40,7 +40,7 @@ class Listener:
         await self._follow()
 
     def pause(self, full: bool) -> None:
-        """Accept no more while ``full``; again when not.  For ``SmtpdService(on_full=...)``."""
+        """Accept no more while ``full``; again when not.  For ``Places(on_full=...)``."""
         if self._wanted is full:
             self._wanted = not full
             spawn(self._follow(), "listener")

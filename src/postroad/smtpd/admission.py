@@ -24,12 +24,13 @@ async def admit(connection: Connection) -> Reply | None:
     service.log.emit(events.CONNECT, client.named_address)
     if connection.turned_away is not None:
         return connection.turned_away
-    if service.has_proxies:
+    clients, tally = service.clients, service.tally
+    if clients.has_proxies:
         await authorize(connection)
-        machine.xforward = await service.may_xforward(client)
+        machine.xforward = await clients.may_xforward(client)
     # Who speaks for others is not counted: it would be refused for what they do.
-    if (service.connection_limit or service.rates) and not machine.xclient:
-        refusal = None if await service.is_uncounted(client) else count(connection)
+    if (tally.connection_limit or tally.rates) and not machine.xclient:
+        refusal = None if await clients.uncounted.has(client) else count(connection)
         if refusal is not None:
             return refusal
     await recognize(connection)
@@ -41,36 +42,38 @@ async def authorize(connection: Connection) -> None:
 
     XFORWARD stays with who has connected.
     """
-    connection.machine.xclient = await connection.service.may_xclient(connection.session.client)
+    clients = connection.service.clients
+    connection.machine.xclient = await clients.may_xclient(connection.session.client)
 
 
 async def recognize(connection: Connection) -> None:
     """Find out what the client, as it is known now, may do."""
     service, machine, client = connection.service, connection.machine, connection.session.client
-    machine.discards = await service.discards_of(client)
+    machine.discards = await service.discards.of(client)
     if service.filters is not None:
         connection.hooks.filters = await service.filters.session(connection.session)
     if service.options.auth:
-        machine.auth_hidden = await service.auth_hidden_from(client)
-    allowed = await service.bare_newline_allowed(client)
+        machine.auth_hidden = await service.clients.auth_hidden.has(client)
+    allowed = await service.clients.bare_newline.has(client)
     machine.bare = BareNewline.ALLOW if allowed else service.options.bare_newline
 
 
 def count(connection: Connection) -> Reply | None:
     """Count the session among those of its client; return the refusal when they are too many."""
     service, client = connection.service, connection.session.client
-    if service.rates is not None:
-        connection.hooks.rates = service.rates
-        refusal = service.rates.connection(client)
+    tally = service.tally
+    if tally.rates is not None:
+        connection.hooks.rates = tally.rates
+        refusal = tally.rates.connection(client)
         if refusal is not None:
             return refusal
-    if not service.connection_limit:
+    if not tally.connection_limit:
         return None
-    connection.entered = service.network_of(client)
-    number = service.counts.enter(connection.entered)
+    connection.entered = tally.networks.of(client.address)
+    number = tally.sessions.enter(connection.entered)
     if service.filters is not None:
         connection.session.memory["client_connections"] = number
-    if number <= service.connection_limit:
+    if number <= tally.connection_limit:
         return None
     service.log.emit(events.TOO_MANY_SESSIONS, number, client.named_address, service.name)
     text = f"{service.options.hostname} Error: too many connections from {client.address}"

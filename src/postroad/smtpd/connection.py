@@ -37,13 +37,14 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_begun", "_blocked", "_draining", "_ended", "_eof", "_greeted", "_loop", "_paused", "_refusal",
-        "_tls", "_transport", "deadline", "entered", "hooks", "known", "machine", "service", "session",
-        "turned_away",
+        "_timing", "_tls", "_transport", "deadline", "entered", "hooks", "known", "machine", "service",
+        "session", "turned_away",
     )  # fmt: skip
 
     def __init__(self, service: SmtpdService) -> None:
         self.service = service
         self._loop = service.loop
+        self._timing = service.timing
         self.deadline = inf
         self._transport: asyncio.Transport | None = None
         self._begun = False  # it has its place in the service
@@ -72,14 +73,14 @@ class Connection(asyncio.Protocol):
         self.machine = ServerSession(service.options, self.session, self.hooks)
         if service.security.wrapper and not service.local:
             self._tls = Encryption(self, service, transport)
-        if service.enter(self):
+        if service.guests.enter(self):
             self.begin()
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
         if self._tls is not None:
             self._decrypt(self._tls, data)
-        elif self.service.whole_requests:
+        elif self._timing.whole_requests:
             self._take_in_time(data)
         else:
             self.machine.feed(data)
@@ -92,7 +93,7 @@ class Connection(asyncio.Protocol):
             if tls.parting is not None:
                 self.machine.end(tls.parting)
                 self._step()
-            elif self.service.whole_requests:
+            elif self._timing.whole_requests:
                 self._take_in_time(plain)
             else:
                 self.machine.feed(plain)
@@ -102,14 +103,14 @@ class Connection(asyncio.Protocol):
 
     def _take_in_time(self, data: bytes) -> None:
         """Take bytes where a deadline is that of a whole request: part of a command does not move it."""
-        machine, service = self.machine, self.service
+        machine, timing = self.machine, self._timing
         in_content = machine.state is State.CONTENT or machine.chunk is not None
         machine.feed(data)
         if machine.out or machine.busy or machine.closed or self._draining:
             self._step()
         elif in_content:  # it earns time
-            earned = self.deadline + len(data) / service.data_rate
-            self.deadline = min(earned, self._loop.time() + service.timeout)
+            earned = self.deadline + len(data) / timing.data_rate
+            self.deadline = min(earned, self._loop.time() + timing.timeout)
 
     def eof_received(self) -> bool:
         """The client sends no more; what it sent is still answered."""
@@ -142,7 +143,7 @@ class Connection(asyncio.Protocol):
             self.session.on_end()
         self._transport = None
         self.service.wheel.leave(self)
-        self.service.leave(self, self.entered)
+        self.service.guests.leave(self, self.entered)
         self.entered = ""
         # OpenSSL's memory must not wait for the collector, which finds this connection's cycles one day.
         self._tls = self.session.channel_binding = None
@@ -177,7 +178,7 @@ class Connection(asyncio.Protocol):
     def _prepared(self, refusal: Reply | None, error: BaseException | None) -> None:
         if self._transport is None:  # it left meanwhile
             if self.entered:
-                self.service.counts.leave(self.entered)
+                self.service.tally.sessions.leave(self.entered)
                 self.entered = ""
             return
         if self.machine.closed:  # the server stops
@@ -308,7 +309,7 @@ class Connection(asyncio.Protocol):
             machine.close()
             transport.close()
         else:
-            self.deadline = self._loop.time() + self.service.timeout
+            self.deadline = self._loop.time() + self._timing.timeout
             if self._paused:
                 self._regulate()
 

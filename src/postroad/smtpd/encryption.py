@@ -119,9 +119,10 @@ class Encryption:
             text = _UNTRUSTED if facts.peer is not None else _NO_CERTIFICATE
             service.log.emit(events.TLS_ABORTED, client.named_address, text)
             return Reply(421, "4.7.1", f"{hostname} Error: {text}")
-        if service.security.new_tls_limit and not facts.resumed and not await service.is_uncounted(client):
-            number = service.new_tls.add(service.key_of(client))
-            if number > service.security.new_tls_limit:
+        limit, tally = service.security.new_tls_limit, service.tally
+        if limit and not facts.resumed and not await service.clients.uncounted.has(client):
+            number = tally.new_tls.add(tally.key_of(client))
+            if number > limit:
                 service.log.emit(events.TOO_MANY_TLS, number, client.named_address, service.name)
                 text = f"{hostname} Error: too many new TLS sessions from {client.named_address}"
                 return Reply(421, "4.7.0", text)
@@ -150,9 +151,9 @@ def fault_text(number: int, issuer: str) -> str:
 
 async def refuse_starttls(service: SmtpdService, client: Client) -> Reply | None:
     """Return the refusal of a client that has begun too many sessions under TLS."""
-    if await service.is_uncounted(client):
+    if await service.clients.uncounted.has(client):
         return None
-    if service.new_tls.count(service.key_of(client)) <= service.security.new_tls_limit:
+    if service.tally.new_tls.count(service.tally.key_of(client)) <= service.security.new_tls_limit:
         return None
     service.log.emit(events.TLS_REFUSED, client.named_address, service.name)
     return Reply(454, "4.7.0", f"Error: too many new TLS sessions from {client.named_address}")

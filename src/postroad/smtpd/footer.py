@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 
 from postroad.base.censor import Censor
 from postroad.base.clock import Clock
 from postroad.base.errors import TableUnavailable
 from postroad.base.expand import Expander, ExpansionError
+from postroad.base.log import Log
+from postroad.base.params import Settings
+from postroad.model import params as model
 from postroad.model.client import Client
 from postroad.model.reply import Reply
+from postroad.smtpd import params as p
+from postroad.tables.context import TableContext
 from postroad.tables.maps import Maps
 
 _JOIN = "\\c"
@@ -90,3 +96,16 @@ class Footer:
             return self._server
         self._warn(f'unknown macro name "{name}" in expansion request')
         return ""
+
+
+def footers_of(settings: Settings, tables: TableContext, log: Log, clock: Clock) -> Footers:
+    """Return the footers of a service.  ValueError: see ``Footers``."""
+    hostname, censor = settings[model.MYHOSTNAME], Censor(settings[model.EXPANSION_FILTER])
+    maps, warn = settings[p.REJECT_FOOTER_MAPS], partial(log.warning, "smtpd")
+    return Footers(
+        p.REJECT_FOOTER_MAPS.name,
+        Maps(maps, tables),
+        settings[p.REJECT_FOOTER],
+        lambda template: Footer(template, hostname, clock, censor, warn),
+        warn,
+    )

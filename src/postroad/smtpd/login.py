@@ -42,8 +42,8 @@ class Login:
     async def begin(self, mechanism: str, response: bytes | None) -> Reply:
         """Begin an exchange; return the reply to AUTH."""
         service, client = self._service, self._session.client
-        if service.security.auth_limit and not await service.is_uncounted(client):
-            number = service.auths.add(service.key_of(client))
+        if service.security.auth_limit and not await service.clients.uncounted.has(client):
+            number = service.tally.auths.add(service.tally.key_of(client))
             if number > service.security.auth_limit:
                 service.log.emit(events.TOO_MANY_AUTHS, number, client.named_address, service.name)
                 return Reply(450, "4.7.1", f"Error: too many AUTH commands from {client.address}")

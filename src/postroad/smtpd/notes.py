@@ -34,7 +34,7 @@ class Notes:
     def rewrite(self, command: str) -> str | None:
         """Replace a command as smtpd_command_filter says."""
         try:
-            found = self._service.rewritten(command)
+            found = self._service.commands.rewritten(command)
         except TableUnavailable as error:
             event, client = events.FAILED, self._session.client.named_address
             self._service.log.emit(event, client, p.COMMAND_FILTER.name, error)
@@ -48,11 +48,11 @@ class Notes:
 
     def is_noop(self, word: str) -> bool:
         """Whether the word is among smtpd_noop_commands."""
-        return self._service.is_noop(word)
+        return self._service.commands.is_noop(word)
 
     def is_forbidden(self, word: str) -> bool:
         """Whether the word is among smtpd_forbidden_commands."""
-        return self._service.is_forbidden(word)
+        return self._service.commands.is_forbidden(word)
 
     @property
     def queue_id(self) -> str:
@@ -75,7 +75,7 @@ class Notes:
 
     def footer(self, reply: Reply) -> Reply:
         """Add smtpd_reject_footer."""
-        return self._service.footer.add(reply, self._session.client)
+        return self._service.footers.add(reply, self._session.client)
 
     def notice(self, notice: Notice, detail: str = "") -> None:
         """Log what the machine has to tell."""

@@ -31,7 +31,7 @@ class ProxiedConnection(Connection):
             super().begin()
             return
         self._begun = True
-        self.deadline = self._loop.time() + self.service.proxy_timeout
+        self.deadline = self._loop.time() + self._timing.proxy_timeout
         self.service.wheel.join(self)
 
     def data_received(self, data: bytes) -> None:

@@ -67,6 +67,30 @@ def security_of(settings: Settings) -> Security:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a service waits, in seconds.
+
+    With ``whole_requests`` a deadline is that of a request, and content earns time by its ``data_rate``,
+    in bytes per second.
+    """
+
+    timeout: float
+    whole_requests: bool
+    data_rate: int
+    proxy_timeout: float
+
+
+def timing_of(settings: Settings) -> Timing:
+    """Return what the settings of a service say of waiting."""
+    return Timing(
+        timeout=float(settings[p.TIMEOUT]),
+        whole_requests=settings[p.PER_REQUEST_DEADLINE],
+        data_rate=settings[p.MIN_DATA_RATE],
+        proxy_timeout=float(settings[p.PROXY_TIMEOUT]),
+    )
+
+
 def options_of(settings: Settings, *, local: bool = False, auth: bool = False) -> ServerOptions:
     """Return the options of every session of a service.
 
