@@ -76,51 +76,58 @@ class AgentBuilder:
         return agents
 
     def _agent(self, service: Service, program: str, settings: Settings, log: Log) -> Agent:
-        core = self._core
-        name = service.name
         match program:
             case "smtp" | "lmtp":
-                hosts = MailHosts(
-                    settings, self._resolver, self._own, self._hosts, log, rng=core.rng, program=program
-                )
-                return SmtpAgent(
-                    settings,
-                    transport=name,
-                    program=program,
-                    hosts=hosts,
-                    log=log,
-                    clock=core.clock,
-                    wheel=core.wheel,
-                    loop=core.loop,
-                    own=self._own.own,
-                    pass_on=self._pass_on,
-                    security=self._security(settings, program, log),
-                )
+                return self._smtp(service.name, program, settings, log)
             case "virtual":
-                return VirtualAgent(
-                    settings,
-                    transport=name,
-                    writer=self._writers(),
-                    tables=self._tables,
-                    log=log,
-                    clock=core.clock,
-                )
+                return self._virtual(service.name, settings, log)
             case "local":
-                return LocalAgent(
-                    settings,
-                    transport=name,
-                    tables=self._tables,
-                    log=log,
-                    clock=core.clock,
-                    new_key=self._intake.new_key,
-                    spool=core.store.spool,
-                    expand=self._intake.expand,
-                    addresses=self._own.own,
-                )
+                return self._local(service.name, settings, log)
             case "discard":
                 return DiscardAgent()
             case _:
-                return RetryAgent() if name == "retry" else ErrorAgent()
+                return RetryAgent() if service.name == "retry" else ErrorAgent()
+
+    def _smtp(self, name: str, program: str, settings: Settings, log: Log) -> SmtpAgent:
+        core = self._core
+        return SmtpAgent(
+            settings,
+            transport=name,
+            program=program,
+            hosts=MailHosts(
+                settings, self._resolver, self._own, self._hosts, log, rng=core.rng, program=program
+            ),
+            log=log,
+            clock=core.clock,
+            wheel=core.wheel,
+            loop=core.loop,
+            own=self._own.own,
+            pass_on=self._pass_on,
+            security=self._security(settings, program, log),
+        )
+
+    def _virtual(self, name: str, settings: Settings, log: Log) -> VirtualAgent:
+        return VirtualAgent(
+            settings,
+            transport=name,
+            writer=self._writers(),
+            tables=self._tables,
+            log=log,
+            clock=self._core.clock,
+        )
+
+    def _local(self, name: str, settings: Settings, log: Log) -> LocalAgent:
+        return LocalAgent(
+            settings,
+            transport=name,
+            tables=self._tables,
+            log=log,
+            clock=self._core.clock,
+            new_key=self._intake.new_key,
+            spool=self._core.store.spool,
+            expand=self._intake.expand,
+            addresses=self._own.own,
+        )
 
     def _security(self, settings: Settings, program: str, log: Log) -> Security:
         """Return what is asked of a client's connections: TLS, and logins."""

@@ -124,7 +124,20 @@ class Notices:
         now = self._clock.now()
         sender = self._double if postmaster else ""
         recipients = await self._expand(sender, [Recipient(to)])
-        message_id = f"{rfc5322_stamp(now)}.{id_of(key)}@{self._host}"
+        notice = self._notice(key, now, message, kind, told, to, postmaster=postmaster)
+        text = compose(notice, warning_seconds=self._late, lifetime_seconds=self._lifetime)
+        received = f"Received: by {self._host} ({self._mail_name})\r\n\tid {id_of(key)}; {rfc5322(now)}\r\n"
+        made = Message(key, sender, recipients, now, Text(received.encode() + text))
+        made.eight_bit = not text.isascii()
+        if self._filters is not None:
+            await self._filter(made, self._filters)
+        made.smtputf8 = message.smtputf8 or not to.isascii()
+        notices.append(made)
+        self._log.emit(MESSAGE_ID, made.id, notice.message_id)
+        whom = "postmaster" if postmaster else "sender"
+        self._log.emit(NOTICE, message.id, f"{whom} {_NAMES[kind]}", made.id)
+
+    def _notice(self, key: int, now: float, message: Message, kind: Kind, told: Sequence[Told], to: str, *, postmaster: bool) -> Notice:  # fmt: skip  # noqa: E501
         # The whole message goes back to its sender, or to the postmaster when there is none.
         whole = (
             kind is Kind.FAILURE
@@ -132,7 +145,7 @@ class Notices:
             and message.size <= self._limit
             and postmaster is not bool(message.sender)
         )
-        notice = Notice(
+        return Notice(
             kind=kind,
             sender=f"MAILER-DAEMON@{self._origin}",
             to=to,
@@ -142,7 +155,7 @@ class Notices:
             arrival=rfc5322(message.arrival),
             date=rfc5322(now),
             boundary=f"{id_of(key)}.{int(now)}/{self._host}",
-            message_id=message_id,
+            message_id=f"{rfc5322_stamp(now)}.{id_of(key)}@{self._host}",
             original_sender=message.sender or f"MAILER-DAEMON@{self._host}",
             entries=[self._entry(kind, recipient, outcome) for recipient, outcome in told],
             envid=message.envid,
@@ -153,18 +166,6 @@ class Notices:
             postmaster=postmaster,
             old_from=self._old_from,
             ascii_text=self._ascii,
-        )
-        text = compose(notice, warning_seconds=self._late, lifetime_seconds=self._lifetime)
-        received = f"Received: by {self._host} ({self._mail_name})\r\n\tid {id_of(key)}; {rfc5322(now)}\r\n"
-        made = Message(key, sender, recipients, now, Text(received.encode() + text))
-        made.eight_bit = not text.isascii()
-        if self._filters is not None:
-            await self._filter(made, self._filters)
-        made.smtputf8 = message.smtputf8 or not to.isascii()
-        notices.append(made)
-        self._log.emit(MESSAGE_ID, made.id, message_id)
-        self._log.emit(
-            NOTICE, message.id, f"{'postmaster' if postmaster else 'sender'} {_NAMES[kind]}", made.id
         )
 
     async def _filter(self, notice: Message, filters: LocalFilters) -> None:

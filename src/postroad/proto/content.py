@@ -131,12 +131,7 @@ class ContentReader:
             cut = data.rfind(b"\n") + 1
             text, rest = data[:cut], data[cut:]
         if self._start == b"\n" or not is_clean(text):
-            if end >= 0:  # the repair may find an earlier end, or none: it looks for itself
-                cut = data.rfind(b"\n") + 1
-                text, rest = data[:cut], data[cut:]
-            self._tail = rest
-            self.plain = False
-            return False, text or self._overlong()
+            return False, self._unclean_lines(data)
         if end >= 0:
             self.done, self.rest = True, rest
         else:
@@ -153,6 +148,13 @@ class ContentReader:
         if not self.done and len(self._tail) > self._limit:
             text += self._overlong()
         return True, text
+
+    def _unclean_lines(self, data: bytes) -> bytes:
+        """Cut off lines that are to be repaired; an end among them is not looked for yet."""
+        cut = data.rfind(b"\n") + 1
+        self._tail = data[cut:]
+        self.plain = False
+        return data[:cut] or self._overlong()
 
     def _overlong(self) -> bytes:
         """Let go of the beginning of a line that is longer than what is kept back."""

@@ -62,9 +62,7 @@ class ServerSession:
         self.mechanism = ""  # of the authentication under way
         self.xclient = self.xforward = False  # the client may say for whom it speaks
         self.improper = False  # the client sent what it should not have sent yet
-        self.errors = 0
-        self.junk = 0
-        self.overshoot = 0
+        self.errors = self.junk = self.overshoot = 0
         self.counts = _NO_COUNTS.copy()
         self.accepted = _NO_COUNTS.copy()
         # the transaction
