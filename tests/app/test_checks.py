@@ -24,6 +24,7 @@ def test_a_good_configuration_has_no_errors():
         ("default_destination_concurrency_positive_feedback = 2\n", "main.cf:9", "bad feedback"),
         ("smtp_destination_concurrency_negative_feedback = 1/x\n", "main.cf:9", "bad feedback"),
         ("transport_maps = nosuchtype:/x\n", "main.cf:9", "nosuchtype"),
+        ("smtpd_dns_reply_filter = nope:x\n", "main.cf:9", "unsupported dictionary type: nope"),
     ],
 )
 def test_what_cannot_work_is_an_error_at_its_line(main, where, words):

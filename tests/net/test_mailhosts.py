@@ -10,6 +10,7 @@ import pytest
 from postroad.base.log import ListSink, Log
 from postroad.base.params import settings_of
 from postroad.model.params import params as model_params
+from postroad.net.filtered import FilteredResolver
 from postroad.net.hostsfile import HostsFile
 from postroad.net.interfaces import OwnAddresses
 from postroad.net.mailhosts import Host, MailHosts, NoHosts, balanced
@@ -28,7 +29,7 @@ def sink():
 def make(stub, resolver, clock, tmp_path, sink):
     (tmp_path / "hosts").write_text("192.0.2.50 native.example\n")
 
-    def make(program="smtp", **texts):
+    def make(program="smtp", resolver=resolver, **texts):
         texts = {"append_dot_mydomain": "no", "smtputf8_enable": "no", "inet_protocols": "ipv4, ipv6"} | texts
         return MailHosts(
             settings_of([model_params, net_params], **texts),
@@ -359,3 +360,80 @@ async def test_nothing_vouches_for_a_plain_address_or_the_hosts_file(make):
     find = make(smtp_dns_support_level="dnssec", smtp_host_lookup="dns, native")
     assert not (await find("[192.0.2.7]"))[0].secure
     assert not (await find("[native.example]"))[0].secure
+
+
+@pytest.fixture
+def through(make, sink):
+    """Finds hosts through a filter, ``part of a line: action``."""
+
+    def finder(actions, **texts):
+        find = make(**texts)
+
+        async def look_up(line):
+            return next((action for part, action in actions.items() if part in line), None)
+
+        made = FilteredResolver(
+            find._resolver, look_up, parameter="smtp_dns_reply_filter", program="smtp", log=Log(sink)
+        )
+        return make(resolver=made, **texts)
+
+    return finder
+
+
+DROPS = "Error looking up name={} type={}: DNS reply filter drops all results"
+INVALID = "Error looking up name={} type={}: Invalid DNS reply filter syntax"
+
+
+@pytest.fixture
+def two(stub):
+    stub.zone["x.example", "MX"] = ["60 MX 10 a.x.example.", "60 MX 20 gone.example."]
+    stub.zone["a.x.example", "A"] = ["60 A 192.0.2.1"]
+    stub.zone["a.x.example", "AAAA"] = ["60 AAAA 2001:db8::1"]
+    return stub
+
+
+async def test_ignored_records_lead_nowhere(two, through, sink):
+    assert addresses(await through({" A ": "IGNORE"})("x.example")) == ["2001:db8::1"]
+    assert "smtp: ignoring DNS RR: a.x.example. 60 IN A 192.0.2.1" in sink.lines
+    assert addresses(await through({"MX 20": "IGNORE", "AAAA": "IGNORE"})("x.example")) == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize(
+    ("actions", "nexthop", "status", "text"),
+    [
+        ({" IN ": "IGNORE"}, "x.example", "4.7.0", DROPS.format("x.example", "MX")),
+        ({" IN ": "IGNORE"}, "a.x.example", "4.7.0", DROPS.format("a.x.example", "AAAA")),
+        ({" IN ": "WRONG"}, "x.example", "4.4.3", INVALID.format("x.example", "MX")),
+        ({" IN ": "WRONG"}, "[a.x.example]", "4.4.3", INVALID.format("a.x.example", "AAAA")),
+        ({" A ": "IGNORE", "AAAA": "WRONG"}, "[a.x.example]", "4.7.0", DROPS.format("a.x.example", "A")),
+        ({" A ": "WRONG", "AAAA": "IGNORE"}, "[a.x.example]", "4.7.0", DROPS.format("a.x.example", "AAAA")),
+        (
+            {" A": "IGNORE"},
+            "x.example",
+            "4.4.4",
+            "Host or domain name not found. Name service error for name=gone.example type=AAAA: Host not found",
+        ),
+    ],
+)
+async def test_mail_waits_for_what_a_filter_takes_away(two, through, actions, nexthop, status, text):
+    assert await refused(through(actions)(nexthop)) == (status, text)
+
+
+async def test_a_filter_is_no_error_of_the_look_up_to_be_ignored(two, through):
+    two.zone["x.example", "A"] = ["60 A 192.0.2.9"]
+    dropped = through({" MX ": "IGNORE"}, ignore_mx_lookup_error="yes")
+    assert (await refused(dropped("x.example")))[0] == "4.7.0"
+    broken = through({" MX ": "WRONG"}, ignore_mx_lookup_error="yes")
+    assert addresses(await broken("x.example")) == ["192.0.2.9"]
+
+
+async def test_a_null_mx_is_not_filtered(stub, through):
+    stub.zone["x.example", "MX"] = ["60 MX 0 ."]
+    assert (await refused(through({" IN ": "IGNORE"})("x.example")))[0] == "5.1.0"
+
+
+async def test_the_systems_name_service_has_no_filter(two, through):
+    find = through({" A": "IGNORE"}, smtp_host_lookup="native")
+    assert sorted(addresses(await find("x.example"))) == ["192.0.2.1", "2001:db8::1"]
+    both = through({" A": "IGNORE"}, smtp_host_lookup="dns, native")
+    assert (await refused(both("[a.x.example]")))[0] == "4.7.0"

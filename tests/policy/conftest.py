@@ -17,6 +17,7 @@ from postroad.model.reply import Reply
 from postroad.model.route import AddressClass, Route
 from postroad.model.session import Session
 from postroad.net.answer import Answer
+from postroad.net.filtered import FilteredResolver
 from postroad.net.tls import params as tls
 from postroad.policy import params
 from postroad.policy.compiler import Compiler
@@ -123,9 +124,23 @@ class World:
 
 
 @pytest.fixture
+def dropping():
+    """Return a function that puts a filter, ``part of a line: action``, before a DNS."""
+
+    def make(resolver: FakeResolver, log: Log, **actions: str) -> FilteredResolver:
+        async def find(line: str) -> str | None:
+            return next((actions[kind] for kind in actions if f" IN {kind} " in line), None)
+
+        return FilteredResolver(resolver, find, parameter="smtpd_dns_reply_filter", program="smtpd", log=log)
+
+    return make
+
+
+@pytest.fixture
 def world():
-    def make(**texts: str) -> World:
-        router, recipients, sink, resolver = FakeRouter(), FakeRecipients(), ListSink(), FakeResolver()
+    def make(resolver: FakeResolver | FilteredResolver | None = None, **texts: str) -> World:
+        router, recipients, sink = FakeRouter(), FakeRecipients(), ListSink()
+        resolver = FakeResolver() if resolver is None else resolver
         policy = ServicePolicy(
             make_settings(**texts),
             tables=TableContext(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from postroad.base.log import Log
 from postroad.model.route import AddressClass
 
 OURS = "203.0.113.25"
@@ -115,3 +116,31 @@ async def test_all_first_exchangers_must_be(answer):
 def test_networks_that_are_none_are_named(world):
     with pytest.raises(ValueError, match="permit_mx_backup_networks: "):
         world(smtpd_recipient_restrictions="permit_mx_backup", permit_mx_backup_networks="192.0.2.1/24")
+
+
+@pytest.mark.parametrize(
+    ("actions", "why"),
+    [({"MX": "IGNORE"}, "DNS reply filter policy"), ({"MX": "WRONG"}, "Host not found, try again")],
+)
+async def test_exchangers_that_a_filter_takes_away_are_not_known(world, new_session, dropping, actions, why):
+    here = world()
+    here.resolver.records["backup.test", "MX"] = SECOND
+    there = world(
+        resolver=dropping(here.resolver, Log(here.sink), **actions),
+        smtpd_relay_restrictions="permit_mx_backup, reject_unauth_destination",
+    )
+    reply = await there.policy.recipient(new_session(), "u@backup.test")
+    assert reply.line() == (
+        DOUBT.format("backup.test") + f"Unable to look up mail exchanger information: {why}"
+    )
+
+
+async def test_addresses_of_exchangers_are_not_filtered(world, new_session, dropping):
+    here = world()
+    here.resolver.records = {("backup.test", "MX"): SECOND, FIRST[:2]: (FIRST[2],)}
+    there = world(
+        resolver=dropping(here.resolver, Log(here.sink), A="IGNORE"),
+        smtpd_relay_restrictions="permit_mx_backup, reject_unauth_destination",
+    )
+    there.router.classes["mx.test"] = AddressClass.LOCAL
+    assert await there.policy.recipient(new_session(), "u@backup.test") is None

@@ -92,3 +92,31 @@ async def test_without_a_resolver_nothing_is_known(services, ask, session):
     made = services()
     made.resolver = NoResolver()
     assert (await ask(existence.reject_unknown_sender_domain(made)))[:3] == "450"
+
+
+DROPPED = "lookup error: DNS reply filter drops all results"
+
+
+async def test_a_filter_that_drops_all_refuses_nobody_and_is_noted(dns, ask, new_session, dropping, sink):
+    made = dns({("a.test", "A"): ("192.0.2.1",), ("a.test", "MX"): ((10, "m.test"),)})
+    made.resolver = dropping(made.resolver, made.log, A="IGNORE", MX="IGNORE")
+    client = new_session(helo="a.test", sender="u@a.test")
+    assert await ask(existence.reject_unknown_helo_hostname(made), client) is None
+    assert sink.lines[-1] == f"smtpd: warning: a.test: address or MX {DROPPED}"
+    assert await ask(existence.reject_unknown_sender_domain(made), client) is None
+    assert sink.lines[-1] == f"smtpd: warning: a.test: MX or address {DROPPED}"
+    assert sink.lines.count("smtpd: ignoring DNS RR: a.test. 0 IN MX 10 m.test.") == 2
+    check = existence.reject_unknown_recipient_domain(made)
+    assert await ask(check, client, "u@a.test") is None
+
+
+async def test_a_broken_filter_is_a_silent_dns(dns, ask, new_session, dropping):
+    made = dns(
+        {("a.test", "A"): ("192.0.2.1",)},
+        unknown_hostname_reject_code="550",
+        unknown_address_reject_code="550",
+    )
+    made.resolver = dropping(made.resolver, made.log, A="WRONG")
+    client = new_session(helo="a.test", sender="u@a.test")
+    assert (await ask(existence.reject_unknown_helo_hostname(made), client))[:3] == "450"
+    assert (await ask(existence.reject_unknown_sender_domain(made), client))[:3] == "450"

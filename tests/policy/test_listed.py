@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from postroad.base.log import Log
+from postroad.net.filtered import BrokenFilter
 from postroad.policy.listed import TAKERS
 
 LISTED = ("127.0.0.2",)
@@ -95,3 +97,55 @@ async def test_the_old_way_asks_several_lists(world, say):
 def test_a_pattern_that_is_none_does_not_start(world):
     with pytest.raises(ValueError, match="bad address pattern: nonsense"):
         world(smtpd_client_restrictions="reject_rbl_client bl.test=nonsense")
+
+
+@pytest.fixture
+def through(services, dropping, ask, new_session):
+    """Ask a list that has the client, through a filter."""
+
+    async def answer(name, **actions):
+        made = services()
+        made.resolver.records = {
+            ("10.2.0.192.bl.test", "A"): LISTED,
+            ("10.2.0.192.bl.test", "TXT"): (b"spam",),
+        }
+        made.resolver = dropping(made.resolver, made.log, **actions)
+        return await ask(TAKERS[name](made, name, "bl.test", ""), new_session())
+
+    return answer
+
+
+async def test_a_filter_may_take_a_listing_away(through, sink):
+    assert (await through("reject_rbl_client"))[-4:] == "spam"
+    assert await through("reject_rbl_client", A="IGNORE") is None
+    assert sink.lines[-1] == (
+        "smtpd: warning: 10.2.0.192.bl.test: RBL lookup error: Error looking up "
+        "name=10.2.0.192.bl.test type=A: DNS reply filter drops all results"
+    )
+    assert (await through("reject_rbl_client", TXT="IGNORE")).endswith("blocked using bl.test")
+    assert sink.lines[-1] == (
+        "smtpd: warning: 10.2.0.192.bl.test: TXT lookup error: DNS reply filter drops all results"
+    )
+
+
+async def test_a_filter_that_is_broken_lets_nobody_pass(through):
+    with pytest.raises(BrokenFilter):
+        await through("reject_rbl_client", A="WRONG")
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "code"),
+    [
+        ("reject_rbl_client", "WRONG", "451"),
+        ("permit_dnswl_client", "WRONG", "450"),
+        ("permit_dnswl_client", "IGNORE", "450"),
+    ],
+)
+async def test_who_is_listed_is_not_known_behind_such_a_filter(world, say, dropping, name, action, code):
+    here = world()
+    here.resolver.records = {("10.2.0.192.bl.test", "A"): LISTED}
+    made = world(
+        resolver=dropping(here.resolver, Log(here.sink), A=action),
+        smtpd_recipient_restrictions=f"{name} bl.test, reject",
+    )
+    assert (await say(made, "u@here.test"))[:3] == code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from postroad.base.log import Log
 from postroad.policy.lookup import Found, find_host, find_mail_host
 
 A, AAAA, MX = ("192.0.2.1",), ("2001:db8::1",), ((10, "mx.test"),)
@@ -51,3 +52,21 @@ async def test_a_unicode_domain_is_asked_for_in_ascii(world):
     resolver = world().resolver
     resolver.records = {("xn--bcher-kva.test", "MX"): MX}
     assert await find_mail_host(resolver, "bücher.test") is Found.FOUND
+
+
+@pytest.mark.parametrize(
+    ("actions", "host", "mail"),
+    [
+        ({"A": "IGNORE"}, Found.FOUND, Found.FOUND),
+        ({"MX": "IGNORE"}, Found.FOUND, Found.DROPPED),
+        ({"A": "IGNORE", "MX": "IGNORE"}, Found.DROPPED, Found.DROPPED),
+        ({"A": "WRONG", "MX": "IGNORE"}, Found.FAILED, Found.DROPPED),
+        ({"A": "WRONG", "MX": "WRONG"}, Found.FAILED, Found.FAILED),
+    ],
+)
+async def test_what_a_filter_takes_away_is_not_missing(world, dropping, actions, host, mail):
+    here = world()
+    here.resolver.records = {("x.test", "A"): A, ("x.test", "MX"): MX}
+    resolver = dropping(here.resolver, Log(here.sink), **actions)
+    assert await find_host(resolver, "x.test") is host
+    assert await find_mail_host(resolver, "x.test") is mail

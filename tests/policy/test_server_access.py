@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from postroad.net.filtered import BrokenFilter
 from postroad.policy.server_access import makers
 from postroad.policy.verdict import ServerError
 
@@ -11,7 +12,7 @@ BAD = "cidr:bad"
 
 
 @pytest.fixture
-def check(services, tmp_path):
+def check(services, tmp_path, dropping):
     """Return a function that makes a check with a table of networks, in a small DNS."""
     (tmp_path / "bad").write_text("192.0.2.66 REJECT bad\n192.0.2.77 OK\n2001:db8::/64 REJECT six\n")
     records = {
@@ -26,12 +27,22 @@ def check(services, tmp_path):
         ("ns.bad-hoster.test", "A"): ("192.0.2.66",),
     }
 
-    def make(name, spec="", broken=(), **texts):
+    def make(name, spec="", broken=(), actions=None, **texts):
         made = services(**texts)
         made.tables.config_directory = str(tmp_path)
         made.resolver.records = records
         made.resolver.broken = set(broken)
+        if actions:
+            made.resolver = dropping(made.resolver, made.log, **actions)
         return makers()[name](made, name, spec or BAD, "")
+
+    return make
+
+
+@pytest.fixture
+def filtering(check):
+    def make(name, **actions):
+        return check(name, actions=actions)
 
     return make
 
@@ -116,3 +127,27 @@ async def test_addresses_of_protocols_that_are_off_do_not_count(check, ask, new_
 async def test_a_table_that_cannot_be_asked_refuses_for_now(check, ask, new_session):
     answer = await ask(check("check_sender_a_access", "hash:/no/such"), new_session(sender="u@bad.test"))
     assert answer == "451 4.3.5 <u@bad.test>: Sender address rejected: Server configuration error"
+
+
+@pytest.mark.parametrize(("kind", "domain"), [("mx", "mx.test"), ("ns", "zone.test")])
+async def test_a_filter_may_take_the_servers_away(filtering, ask, new_session, sink, kind, domain):
+    check = filtering(f"check_sender_{kind}_access", MX="IGNORE", NS="IGNORE")
+    assert await ask(check, new_session(sender=f"u@{domain}")) is None
+    shown = kind.upper()
+    assert (
+        sink.lines[-1]
+        == f"smtpd: warning: Unable to look up {shown} host for {domain}: DNS reply filter policy"
+    )
+
+
+async def test_addresses_of_servers_are_not_filtered(filtering, ask, new_session):
+    check = filtering("check_sender_mx_access", A="IGNORE")
+    assert (await ask(check, new_session(sender="u@mx.test"))).endswith("bad")
+    check = filtering("check_sender_a_access", A="IGNORE")
+    assert (await ask(check, new_session(sender="u@bad.test"))).endswith("bad")
+
+
+async def test_a_broken_filter_lets_nobody_pass(filtering, ask, new_session):
+    check = filtering("check_sender_mx_access", MX="WRONG")
+    with pytest.raises(BrokenFilter):
+        await ask(check, new_session(sender="u@mx.test"))

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from postroad.app.core import Core
+from postroad.app.dnsfilter import filtered
 from postroad.base.config import Config, Service
 from postroad.base.log import Log
 from postroad.base.params import Settings
@@ -23,7 +24,7 @@ from postroad.intake.intake import Intake
 from postroad.model.job import Job
 from postroad.model.outcome import Outcome
 from postroad.model.params import SYSLOG_NAME
-from postroad.model.ports import Agent
+from postroad.model.ports import Agent, Resolver
 from postroad.net.dane import DaneLookup, read_digests
 from postroad.net.hostsfile import HostsFile
 from postroad.net.interfaces import OwnAddresses
@@ -90,20 +91,19 @@ class AgentBuilder:
 
     def _smtp(self, name: str, program: str, settings: Settings, log: Log) -> SmtpAgent:
         core = self._core
+        resolver = filtered(self._resolver, settings, program, self._tables, log)
         return SmtpAgent(
             settings,
             transport=name,
             program=program,
-            hosts=MailHosts(
-                settings, self._resolver, self._own, self._hosts, log, rng=core.rng, program=program
-            ),
+            hosts=MailHosts(settings, resolver, self._own, self._hosts, log, rng=core.rng, program=program),
             log=log,
             clock=core.clock,
             wheel=core.wheel,
             loop=core.loop,
             own=self._own.own,
             pass_on=self._pass_on,
-            security=self._security(settings, program, log),
+            security=self._security(settings, program, resolver, log),
         )
 
     def _virtual(self, name: str, settings: Settings, log: Log) -> VirtualAgent:
@@ -129,7 +129,7 @@ class AgentBuilder:
             addresses=self._own.own,
         )
 
-    def _security(self, settings: Settings, program: str, log: Log) -> Security:
+    def _security(self, settings: Settings, program: str, resolver: Resolver, log: Log) -> Security:
         """Return what is asked of a client's connections: TLS, and logins."""
         core = self._core
         warn = partial(log.warning, program)
@@ -141,7 +141,7 @@ class AgentBuilder:
             program,
             policies=TlsPolicies(settings, program, self._tables, warn),
             engine=engine,
-            dane=DaneLookup(self._resolver, read_digests(digests), log, probe=settings[DNSSEC_PROBE]),
+            dane=DaneLookup(resolver, read_digests(digests), log, probe=settings[DNSSEC_PROBE]),
             logins=open_logins(settings, program, self._tables, core.clock),
             warn=warn,
         )

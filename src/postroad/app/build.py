@@ -11,6 +11,7 @@ from postroad.app import flushing
 from postroad.app.agents import AgentBuilder
 from postroad.app.contentfilter import before_queue, intake_settings, pickup_settings
 from postroad.app.core import Core
+from postroad.app.dnsfilter import filtered
 from postroad.app.doors import Doors
 from postroad.app.probes import AgentProber, probe_settings
 from postroad.app.screens import screen_of, screens, session_settings
@@ -226,7 +227,7 @@ class _Builder:
             recipients=recipients,
             log=log,
             own_address=self.own.own.__contains__,
-            resolver=self.resolver,
+            resolver=filtered(self.resolver, settings, "smtpd", tables, log),
             verifier=AddressVerifier(settings, prober=self.prober, log=log, clock=self.core.clock),
         )
         asked, intake = before_queue(settings, policy, self._intake_of(settings), log, self.core)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from postroad.app.contentfilter import intake_settings
+from postroad.app.dnsfilter import filtered
 from postroad.app.sockets import endpoints
 from postroad.app.wire import Answer, Caller
 from postroad.auth.params import AUTH_ENABLE
@@ -153,7 +154,7 @@ class _Imagined:
             recipients=RecipientCheck(settings, tables, router),
             log=self._log,
             own_address=self._own.own.__contains__,
-            resolver=self._resolver,
+            resolver=filtered(self._resolver, settings, "smtpd", tables, self._log),
             verifier=CachedVerifier(settings, self._clock),
             recorder=self._recorder,
         )

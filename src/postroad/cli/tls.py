@@ -194,6 +194,7 @@ async def _hosts(settings: Settings, destination: str) -> list[tuple[Host, Dane 
     """Return the hosts of a next hop, each with its TLSA records, or why nobody could look."""
     import random
 
+    from postroad.app.dnsfilter import filtered
     from postroad.base.clock import SystemClock
     from postroad.base.log import Log, Sink
     from postroad.net.dane import DaneLookup, read_digests
@@ -202,9 +203,11 @@ async def _hosts(settings: Settings, destination: str) -> list[tuple[Host, Dane 
     from postroad.net.mailhosts import MailHosts, NoHosts
     from postroad.net.params import TLS_DANE_DIGESTS
     from postroad.net.resolver import open_resolver
+    from postroad.tables.context import TableContext
 
     clock, log = SystemClock(), Log(Sink())
-    resolver = open_resolver(settings, clock)
+    tables = TableContext(texts=settings.texts)
+    resolver = filtered(open_resolver(settings, clock), settings, "smtp", tables, log)
     find = MailHosts(settings, resolver, OwnAddresses([]), HostsFile(clock), log, rng=random.Random())  # noqa: S311
     try:
         hosts = await find(destination)

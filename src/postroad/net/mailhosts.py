@@ -18,6 +18,7 @@ from postroad.base.params import Settings
 from postroad.model.ports import Resolver
 from postroad.net.answer import Answer
 from postroad.net.destination import BadDestinationError, parse_destination
+from postroad.net.filtered import AllDropped, rank, reason_of, unfiltered
 from postroad.net.hostname import ascii_name, bare_address, is_hostname
 from postroad.net.hostsfile import HostsFile
 from postroad.net.interfaces import OwnAddresses, families
@@ -33,7 +34,6 @@ from postroad.net.params import (
     MX_ADDRESS_LIMIT,
     RANDOMIZE_ADDRESSES,
 )
-from postroad.net.resolver import failure_text
 
 #: No more MX hosts than this are looked up; 100 MX records with 100 addresses each are an attack.
 _MX_LIMIT = 20
@@ -147,6 +147,8 @@ class MailHosts:
         lookup = settings[HOST_LOOKUP[program]]
         self._dns = "dns" in lookup and not disabled
         self._native = "native" in lookup or disabled
+        #: Who knows addresses: the system's name service has no filter.
+        self._names = resolver if self._dns else unfiltered(resolver)
         self._ignore_mx_error = settings[IGNORE_MX_LOOKUP_ERROR]
         self._defer_no_address = settings[DEFER_IF_NO_MX_ADDRESS_FOUND[program]]
         self._preference = settings[ADDRESS_PREFERENCE[program]]
@@ -219,9 +221,9 @@ class MailHosts:
             return await self._by_address(domain, port, why, loops=loops), False
         try:
             answer = await self._resolver.query(name, "MX")
-        except LookupUnavailable:
-            why.fail(".4.3", failure_text(name, "MX"), soft=True)
-            if self._ignore_mx_error:
+        except LookupUnavailable as error:
+            why.fail(*reason_of(error, name, "MX"), soft=True)
+            if self._ignore_mx_error and not isinstance(error, AllDropped):
                 return await self._by_address(domain, port, _reset(why), loops=loops), False
             return [], False
         if not answer.records:
@@ -303,7 +305,7 @@ class MailHosts:
         """Ask for a host's addresses, of each family."""
         if bare_address(name) or not is_hostname(name):
             return []
-        return [self._resolver.query(name, _KINDS[family]) for family in self._families]
+        return [self._names.query(name, _KINDS[family]) for family in self._families]
 
     async def _ask(self, name: str, questions: Sequence[Awaitable[Answer]], why: _Why) -> Sequence[_Place] | None:  # fmt: skip  # noqa: E501
         """Wait for the DNS.  None: it says there is no address; another source may know one."""
@@ -311,7 +313,8 @@ class MailHosts:
         if found:
             return found
         if failed is not None:
-            why.fail(".4.3", failure_text(name, _KINDS[self._families[failed]]), soft=True)
+            number, error = failed
+            why.fail(*reason_of(error, name, _KINDS[self._families[number]]), soft=True)
             return ()
         reason = "Host not found" if missing else "Host found but no data record of requested type"
         kind = _KINDS[self._families[-1]]
@@ -339,19 +342,20 @@ class MailHosts:
         return balanced(hosts, self._limit) if self._balance else hosts[: self._limit]
 
 
-async def _gather(questions: Sequence[Awaitable[Answer]], *, noted: bool = False) -> tuple[list[_Place], int | None, bool]:  # fmt: skip  # noqa: E501
-    """Return the addresses, which question failed last (None: none), and whether the name is missing.
+async def _gather(questions: Sequence[Awaitable[Answer]], *, noted: bool = False) -> tuple[list[_Place], tuple[int, LookupUnavailable] | None, bool]:  # fmt: skip  # noqa: E501
+    """Return the addresses, which question failed (None: none) and how, and whether the name is missing.
 
     ``noted``: with what is known of their security.
     """
     found: list[_Place] = []
-    failed: int | None = None
+    failed: tuple[int, LookupUnavailable] | None = None
     missing = False
     for number, question in enumerate(questions):
         try:
             answer = await question
-        except LookupUnavailable:
-            failed = number
+        except LookupUnavailable as error:
+            if failed is None or rank(error) >= rank(failed[1]):
+                failed = number, error
         else:
             how = (answer.authentic, answer.name) if noted else ()
             found += [_Place(address, *how) for address in answer.records]

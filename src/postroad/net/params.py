@@ -94,6 +94,18 @@ DEFER_IF_NO_MX_ADDRESS_FOUND = _prefixed(
 )
 
 
+DNS_REPLY_FILTER: dict[str, Param[tuple[str, ...]]] = {
+    program: params.declare(
+        f"{program}_dns_reply_filter",
+        LIST,
+        "",
+        f"{name}: the tables that are asked about each record of a DNS answer, as 'name ttl IN type data';"
+        " IGNORE takes it out.",
+    )
+    for program, name in (("smtp", "SMTP client"), ("lmtp", "LMTP client"), ("smtpd", "SMTP server"))
+}
+
+
 def _parse_probe(text: str) -> str:
     kind, colon, name = text.strip().partition(":")
     if text.strip() and not (colon and name and kind.upper() in ("A", "AAAA", "MX", "NS", "TXT")):

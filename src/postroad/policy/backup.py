@@ -8,6 +8,7 @@ from typing import Any, Final
 from postroad.base.errors import LookupUnavailable, TableUnavailable
 from postroad.model.reply import Reply
 from postroad.model.route import AddressClass
+from postroad.net.filtered import AllDropped, unfiltered
 from postroad.net.hostname import ascii_name
 from postroad.net.interfaces import families
 from postroad.policy import query as q
@@ -46,12 +47,13 @@ def permit_mx_backup(services: Services) -> Check:
 class _Backup:
     """Looks whether we are an exchanger of a domain, and not its first."""
 
-    __slots__ = ("_envelope", "_kinds", "_networks", "_resolver", "_router", "_trust_routing")
+    __slots__ = ("_envelope", "_kinds", "_names", "_networks", "_resolver", "_router", "_trust_routing")
 
     def __init__(self, services: Services) -> None:
         self._envelope = Envelope(services)
         self._router = services.router
         self._resolver = services.resolver
+        self._names = unfiltered(services.resolver)  # Postfix asks the system for addresses
         self._networks = backup_networks(services)
         self._trust_routing = services.settings[ALLOW_UNTRUSTED_ROUTING]
         self._kinds = [{4: "A", 6: "AAAA"}[family] for family in families(services.settings)]
@@ -69,8 +71,10 @@ class _Backup:
             return None
         try:
             exchangers = await self._resolver.mx(ascii_name(domain) or domain)
-        except LookupUnavailable:
-            _in_doubt(query, "Unable to look up mail exchanger information: Host not found, try again")
+        except LookupUnavailable as error:
+            dropped = isinstance(error, AllDropped)
+            why = "DNS reply filter policy" if dropped else "Host not found, try again"
+            _in_doubt(query, f"Unable to look up mail exchanger information: {why}")
             return None
         named = [(preference, host) for preference, host in exchangers if host]  # RFC 7505
         best = min(named, default=(0, ""))[0]
@@ -124,7 +128,7 @@ class _Backup:
         why = _MISSING
         for kind in self._kinds:
             try:
-                answer = await self._resolver.query(host, kind)
+                answer = await self._names.query(host, kind)
             except LookupUnavailable:
                 why = _LOST
                 continue

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from postroad.base.errors import LookupUnavailable
 from postroad.base.log import Log
 from postroad.model.ports import Resolver
+from postroad.net.filtered import AllDropped
 from postroad.net.hostname import ascii_name
 from postroad.proto.dnsbl import Pattern, query_name
 from postroad.proto.hostname import valid_address, valid_hostname
@@ -61,6 +62,8 @@ class DnsList:
     async def _reason(self, query: str) -> str:
         try:
             texts = await self._resolver.txt(query)
-        except LookupUnavailable:
+        except LookupUnavailable as error:
+            if isinstance(error, AllDropped):
+                self._log.warning("smtpd", f"{query}: TXT lookup error: {error.why}")
             return ""
         return " / ".join(text.decode("utf-8", "replace") for text in texts)[:_REASON_LIMIT]

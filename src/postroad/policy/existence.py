@@ -23,6 +23,7 @@ from postroad.policy.verdict import Check, Verdict
 
 _OURS = (AddressClass.LOCAL, AddressClass.VIRTUAL_ALIAS, AddressClass.VIRTUAL_MAILBOX)
 _MALFORMED = "Malformed DNS server reply"
+_ALL_DROPPED = "lookup error: DNS reply filter drops all results"
 
 
 def _in_doubt(action: str) -> Callable[[Query, Reply], Verdict]:
@@ -38,6 +39,9 @@ def reject_unknown_helo_hostname(services: Services) -> Check:
     async def ask(query: Query, name: str) -> Verdict:
         found = await find_host(resolver, name)
         if found is Found.FOUND:
+            return None
+        if found is Found.DROPPED:
+            services.log.warning("smtpd", f"{name}: address or MX {_ALL_DROPPED}")
             return None
         if found is Found.FAILED:
             return in_doubt(query, refused(450, "4.7.1", name, q.HELO, "Host not found"))
@@ -56,7 +60,7 @@ def reject_unknown_helo_hostname(services: Services) -> Check:
 class _Domains:
     """Asks whether mail can be sent to the domain of an address."""
 
-    __slots__ = ("_code", "_envelope", "_in_doubt", "_kind", "_null_mx", "_resolver", "_status")
+    __slots__ = ("_code", "_envelope", "_in_doubt", "_kind", "_log", "_null_mx", "_resolver", "_status")
 
     def __init__(self, services: Services, kind: str) -> None:
         settings = services.settings
@@ -65,6 +69,7 @@ class _Domains:
         self._code = settings[UNKNOWN_ADDRESS_REJECT_CODE]
         self._in_doubt = _in_doubt(settings[UNKNOWN_ADDRESS_TEMPFAIL_ACTION])
         self._kind = kind
+        self._log = services.log
         self._status = "4.1.8" if kind is q.SENDER else "4.1.2"
         # RFC 7505 4.1, 4.2
         self._null_mx = (550, "5.7.27") if kind is q.SENDER else (556, "5.1.10")
@@ -77,6 +82,9 @@ class _Domains:
             return None
         found = await find_mail_host(self._resolver, domain)
         if found is Found.FOUND:
+            return None
+        if found is Found.DROPPED:
+            self._log.warning("smtpd", f"{domain}: MX or address {_ALL_DROPPED}")
             return None
         if found is Found.FAILED:
             return self._in_doubt(query, self._refused(450, self._status, address, "Domain not found"))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from postroad.base.errors import LookupUnavailable
+from postroad.net.filtered import BrokenFilter
 from postroad.policy import query as q
 from postroad.policy.access import Taker
 from postroad.policy.dnslist import DnsList, Listing
@@ -62,6 +63,8 @@ def _rejecting(services: Services, lists: Sequence[str], what_of: What, kind: st
         for source in sources:
             try:
                 listing = await _find(source, what, address=address)
+            except BrokenFilter:
+                raise  # that is our own mistake, not the list's
             except LookupUnavailable:
                 continue  # else whoever runs a list could stop all mail by switching it off
             if listing is not None:

@@ -6,6 +6,7 @@ from enum import Enum
 
 from postroad.base.errors import LookupUnavailable
 from postroad.model.ports import Resolver
+from postroad.net.filtered import AllDropped
 from postroad.net.hostname import ascii_name
 from postroad.proto.hostname import valid_address, valid_hostname
 
@@ -18,6 +19,7 @@ class Found(Enum):
     FAILED = "could not look"
     NULL_MX = "takes no mail"  # RFC 7505
     MALFORMED = "nonsense"
+    DROPPED = "left out by smtpd_dns_reply_filter"
 
 
 async def find_host(resolver: Resolver, name: str) -> Found:
@@ -30,7 +32,7 @@ async def find_host(resolver: Resolver, name: str) -> Found:
     exchangers = await _find_exchangers(resolver, name)
     if exchangers in (Found.FOUND, Found.NULL_MX):
         return Found.FOUND
-    return Found.FAILED if Found.FAILED in (addresses, exchangers) else exchangers
+    return _in_doubt(addresses, exchangers) or exchangers
 
 
 async def find_mail_host(resolver: Resolver, domain: str) -> Found:
@@ -44,12 +46,19 @@ async def find_mail_host(resolver: Resolver, domain: str) -> Found:
     addresses = await _find_addresses(resolver, name)
     if addresses is Found.FOUND:
         return addresses
-    return Found.FAILED if Found.FAILED in (addresses, exchangers) else Found.MISSING
+    return _in_doubt(addresses, exchangers) or Found.MISSING
+
+
+def _in_doubt(*found: Found) -> Found | None:
+    """Return why it is not known whether there is something, None when it is."""
+    return next((each for each in (Found.FAILED, Found.DROPPED) if each in found), None)
 
 
 async def _find_addresses(resolver: Resolver, name: str) -> Found:
     try:
         return Found.FOUND if await resolver.addresses(name) else Found.MISSING
+    except AllDropped:
+        return Found.DROPPED
     except LookupUnavailable:
         return Found.FAILED
 
@@ -57,6 +66,8 @@ async def _find_addresses(resolver: Resolver, name: str) -> Found:
 async def _find_exchangers(resolver: Resolver, name: str) -> Found:
     try:
         exchangers = await resolver.mx(name)
+    except AllDropped:
+        return Found.DROPPED
     except LookupUnavailable:
         return Found.FAILED
     if not exchangers:

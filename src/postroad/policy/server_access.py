@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from postroad.base.errors import LookupUnavailable, TableUnavailable
 from postroad.mail.address import network_keys
+from postroad.net.filtered import AllDropped, BrokenFilter, unfiltered
 from postroad.net.hostname import ascii_name, literal_address
 from postroad.net.interfaces import families
 from postroad.policy import query as q
@@ -66,10 +67,11 @@ class _Servers:
     Who cannot be looked up is not refused for it: these zones are other people's.
     """
 
-    __slots__ = ("_families", "_kind", "_log", "_resolver", "_table")
+    __slots__ = ("_families", "_kind", "_log", "_names", "_resolver", "_table")
 
     def __init__(self, services: Services, table: AccessTable, kind: Kind) -> None:
         self._resolver = services.resolver
+        self._names = unfiltered(services.resolver)  # Postfix asks the system for addresses
         self._log = services.log
         self._families = families(services.settings)
         self._table = table
@@ -103,8 +105,11 @@ class _Servers:
                 if found:
                     return found
                 domain = domain.partition(".")[2]
-        except LookupUnavailable:
-            why = "Host not found, try again"
+        except BrokenFilter:
+            raise  # that is our own mistake, not theirs
+        except LookupUnavailable as error:
+            dropped = isinstance(error, AllDropped)
+            why = "DNS reply filter policy" if dropped else "Host not found, try again"
         else:
             why = "Host not found"
         self._log.warning("smtpd", f"Unable to look up {self._kind} host for {domain or name}: {why}")
@@ -118,7 +123,7 @@ class _Servers:
             if hit is not None:
                 return hit
         try:
-            addresses = await self._resolver.addresses(host)
+            addresses = await self._names.addresses(host)
         except LookupUnavailable:
             addresses = ()
         if not addresses and self._kind != "A":
