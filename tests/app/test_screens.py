@@ -42,26 +42,26 @@ async def test_the_footer_is_smtpds_unless_postscreen_has_its_own(core, tmp_path
     refusal = Reply(550, "5.5.1", "no")
     smtpd = "smtpd_reject_footer = \\c see $server_name\n"
     _, screen = made(core, tmp_path, smtpd)
-    assert screen.footed(refusal, Client).text == "no see mx.example.test"
+    assert screen.told.footed(refusal, Client.address, Client.port).text == "no see mx.example.test"
     _, screen = made(core, tmp_path, smtpd + "postscreen_reject_footer = \\c, $client_address\n")
-    assert screen.footed(refusal, Client).text == "no, 192.0.2.9"
+    assert screen.told.footed(refusal, Client.address, Client.port).text == "no, 192.0.2.9"
     _, screen = made(core, tmp_path, smtpd + "postscreen_reject_footer =\n")
-    assert screen.footed(refusal, Client) == refusal
-    assert screen.footed(Reply(250, "", "yes"), Client).text == "yes"
+    assert screen.told.footed(refusal, Client.address, Client.port) == refusal
+    assert screen.told.footed(Reply(250, "", "yes"), Client.address, Client.port).text == "yes"
 
 
 async def test_footers_may_depend_on_the_reply_and_names_bring_in_what_the_filter_allows(core, tmp_path):
     refusal = Reply(550, "5.5.1", "no")
     smtpd = "smtpd_reject_footer_maps = inline:{{550 5.5.1 no=\\c for $$client_address}}\n"
     _, screen = made(core, tmp_path, smtpd)
-    assert screen.footed(refusal, Client).text == "no for 192.0.2.9"
-    assert screen.footed(Reply(550, "5.5.1", "yes"), Client).text == "yes"
+    assert screen.told.footed(refusal, Client.address, Client.port).text == "no for 192.0.2.9"
+    assert screen.told.footed(Reply(550, "5.5.1", "yes"), Client.address, Client.port).text == "yes"
     _, screen = made(core, tmp_path, smtpd + "smtpd_expansion_filter = 0123456789\n")
-    assert screen.footed(refusal, Client).text == "no for 192_0_2_9"
+    assert screen.told.footed(refusal, Client.address, Client.port).text == "no for 192_0_2_9"
     _, screen = made(core, tmp_path, smtpd + "postscreen_expansion_filter = .\n")
-    assert screen.footed(refusal, Client).text == "no for ___._._._"
+    assert screen.told.footed(refusal, Client.address, Client.port).text == "no for ___._._._"
     _, screen = made(core, tmp_path, smtpd + "postscreen_reject_footer_maps =\n")
-    assert screen.footed(refusal, Client) == refusal
+    assert screen.told.footed(refusal, Client.address, Client.port) == refusal
 
 
 async def test_tls_of_postscreen_alone_has_its_certificate(core, tmp_path):

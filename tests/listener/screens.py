@@ -11,7 +11,7 @@ from postroad.base.errors import LookupUnavailable
 from postroad.base.log import ListSink, Log
 from postroad.base.params import settings_of
 from postroad.base.wheel import Wheel
-from postroad.listener.postscreen import Postscreen
+from postroad.listener.postscreen import Means, Postscreen
 from postroad.net.answer import Answer
 from postroad.smtpd.limits import LocalCounts
 from postroad.tables.context import TableContext
@@ -150,10 +150,7 @@ class World:
             registry().groups, **{"myhostname": "mx.example", "compatibility_level": "3.6"} | names
         )
         pressed = settings_of(registry().groups, **{"myhostname": "mx.example"} | names | (strained or {}))
-        self.service = Postscreen(
-            made,
-            strained=pressed,
-            target=self.target,
+        means = Means(
             log=Log(self.sink, pid=1),
             clock=SystemClock(),
             wheel=Wheel(loop),
@@ -162,6 +159,12 @@ class World:
             resolver=self.resolver,
             counts=LocalCounts(),
             taken=taken,
+        )
+        self.service = Postscreen(
+            made,
+            means,
+            self.target,
+            strained=pressed,
             tls=tls,
             tls_loglevel=tls_loglevel,
             footer=footer,

@@ -14,7 +14,7 @@ from postroad.base.log import Log, Sink
 from postroad.base.params import Param, Settings
 from postroad.listener import params as p
 from postroad.listener.access_list import AccessLists
-from postroad.listener.postscreen import Postscreen
+from postroad.listener.postscreen import Means, Postscreen
 from postroad.listener.security import tls_level
 from postroad.model.client import Client
 from postroad.model.params import EXPANSION_FILTER, MYHOSTNAME, SYSLOG_NAME
@@ -61,18 +61,21 @@ def screen_of(
     target = targets.get(f"{settings[p.SMTPD_SERVICE]}/pass")
     if target is None:
         raise ValueError(f"service {service.name}: {_homeless(settings)}")
-    return Postscreen(
-        settings,
-        target=target,
-        log=core.log.named(settings[SYSLOG_NAME]),
+    means = Means(
+        log=core.log,
         clock=core.clock,
         wheel=core.wheel,
         loop=core.loop,
         tables=tables,
-        strained=strained,
         resolver=resolver,
         counts=core.counts,
         taken=taken,
+    )
+    return Postscreen(
+        settings,
+        means,
+        target,
+        strained=strained,
         tls=_tls(service, settings, core),
         tls_loglevel=settings[TLS_LOGLEVEL],
         footer=_footer(settings, core, tables),

@@ -20,16 +20,16 @@ async def judge(screening: Screening, service: Postscreen) -> Reply | None:
     """Find out what is known of the client; return what one is told that is not even tested."""
     access = await service.access.find(screening.address)
     if access is Access.PERMIT:
-        service.log.emit(events.LISTED, service.words[0], screening.address, screening.port)
+        service.log.emit(events.LISTED, service.rules.words[0], screening.address, screening.port)
         return None
     denied = access is Access.REJECT
     if denied:
-        service.log.emit(events.LISTED, service.words[1], screening.address, screening.port)
-        if service.deny_action is Action.DROP:
+        service.log.emit(events.LISTED, service.rules.words[1], screening.address, screening.port)
+        if service.rules.deny_action is Action.DROP:
             return Reply(521, "5.3.2", _UNAVAILABLE)
-    barred = denied and service.deny_action is Action.ENFORCE
-    known = None if barred else await service.known(screening.address)
-    progress = Progress(service.terms, known, service.now())
+    barred = denied and service.rules.deny_action is Action.ENFORCE
+    known = None if barred else await service.kept.find(screening.address)
+    progress = Progress(service.rules.terms, known, service.now())
     if barred:
         screening.barred = True
         progress.failed |= Test.ACCESS
@@ -40,6 +40,6 @@ async def judge(screening: Screening, service: Postscreen) -> Reply | None:
     if not await service.may_pass_at(screening.own[0]):
         screening.barred = True
         progress.failed |= Test.ACCESS
-        service.log.emit(events.VETO, service.words[0], screening.address, screening.port)
+        service.log.emit(events.VETO, service.rules.words[0], screening.address, screening.port)
     screening.progress = progress
     return None

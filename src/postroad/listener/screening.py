@@ -3,48 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from enum import Enum, auto
 from math import inf
 from typing import TYPE_CHECKING, cast
 
 from postroad.base.digits import significant
 from postroad.base.tasks import start
 from postroad.listener import screen_events as events
+from postroad.listener.early import EarlyTests
 from postroad.listener.judge import judge
 from postroad.listener.passed import PassedTransport
+from postroad.listener.stage import Stage
 from postroad.listener.talk import Talk
 from postroad.model.reply import Reply
 from postroad.proto import proxy
 from postroad.proto.escape import escaped
-from postroad.proto.screening import Action, Progress, Test
+from postroad.proto.screening import Progress, Test
 
 if TYPE_CHECKING:
-    from postroad.listener.blocklists import Score
     from postroad.listener.postscreen import Postscreen
 
-#: Bytes of what came too early that are counted: Postfix looks at no more.
-_PEEKED = 1023
+#: Bytes of a bad header that the log has.
 _SHOWN = 100
 #: Seconds that a client has for reading the last reply.
 _FAREWELL = 10.0
 _UNAVAILABLE = "Service currently unavailable"
 
 
-class Stage(Enum):
-    """Where the client is."""
-
-    PROXY = auto()  # the proxy has not said yet who it is
-    JUDGED = auto()  # what is known of it is looked up
-    EARLY = auto()  # it waits for the greeting
-    LATE = auto()  # it talks with us
-    OVER = auto()
-
-
 class Screening(asyncio.Protocol):
     """The asyncio protocol of a client under test.  It holds little: there may be very many."""
 
     __slots__ = (
-        "_began", "_early", "_eof", "_score", "_service", "_talk", "_transport", "address", "barred",
+        "_early", "_eof", "_service", "_talk", "_tests", "_transport", "address", "barred", "began",
         "counted", "deadline", "own", "port", "progress", "refusal", "spoke", "stage", "tested",
     )  # fmt: skip
 
@@ -55,9 +44,9 @@ class Screening(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._early = b""  # what came before anybody wanted it
         self._eof = False  # it came before it was known who the client is
-        self._score: Score | None = None
+        self._tests: EarlyTests | None = None
         self._talk: Talk | None = None
-        self._began = 0.0  # the present tests, on the loop's clock
+        self.began = 0.0  # the present tests, on the loop's clock
         self.address, self.port = "", 0
         self.own: tuple[str, int] = ("", 0)
         self.counted = self.tested = False  # among its address's, among those under test
@@ -102,8 +91,8 @@ class Screening(asyncio.Protocol):
                 return
             if self._transport is not None and not self._transport.is_closing():
                 self._transport.pause_reading()  # what nobody looks at yet must not grow
-            if self.stage is Stage.EARLY:
-                self._spoken()
+            if self.stage is Stage.EARLY and self._tests is not None:
+                self._tests.spoken(self._early)
 
     def eof_received(self) -> bool:
         """The client sends no more."""
@@ -161,7 +150,7 @@ class Screening(asyncio.Protocol):
         self.stage = Stage.JUDGED
         service = self._service
         service.log.emit(events.CONNECT, self.address, self.port, *self.own)
-        refusal = service.crowded(self)
+        refusal = service.crowd.crowded(self)
         if refusal is not None:
             self.finish(refusal)
             return
@@ -175,7 +164,7 @@ class Screening(asyncio.Protocol):
             service.log.error("postscreen", f"{self.place}: {error!r}")
             refusal = Reply(421, "4.3.2", "No system resources")
         elif refusal is None and self.progress is not None:
-            refusal = service.busy(self)
+            refusal = service.crowd.busy(self)
         if refusal is not None:
             self.finish(refusal)
         elif self.progress is None:
@@ -183,124 +172,37 @@ class Screening(asyncio.Protocol):
         elif self.progress.todo & Test.EARLY:
             self._test_early(self.progress)
         else:
-            self._decide(self.progress)
+            self.decide(self.progress)
 
-    # -- before the greeting
+    # -- the tests before the greeting
 
     def _test_early(self, progress: Progress) -> None:
         self.stage = Stage.EARLY
-        service = self._service
-        self._began = service.loop.time()
-        service.wait(self)
-        if progress.todo & Test.PREGREET:
-            self._write(service.teaser)
-        if progress.todo & Test.DNSBL and service.blocklists:
-            self._score = service.blocklists.ask(self.address, self._scored)
+        self.began = self._service.loop.time()
+        self._tests = EarlyTests(self, self._service, progress)
+        self._tests.begin()
         if self._early:
-            self._spoken()
+            self._tests.spoken(self._early)
         elif self._eof:
             self.hang_up()
 
-    def _spoken(self) -> None:
-        """The client has sent something."""
-        progress, service = self.progress, self._service
-        if progress is None or not progress.todo & Test.PREGREET & ~progress.skipped:
-            return
-        elapsed = significant(service.loop.time() - self._began, service.digits)
-        shown = escaped(self._early[:_PEEKED])[:_SHOWN]
-        count = min(len(self._early), _PEEKED)
-        service.log.emit(events.PREGREET, count, elapsed, self.address, self.port, shown)
-        progress.fail(Test.PREGREET)
-        self.spoke = True
-        if service.greet_action is Action.DROP:
-            self.finish(Reply(521, "5.5.1", "Protocol error"))
-            return
-        if service.greet_action is Action.ENFORCE:
-            self._bar(Reply(550, "5.5.1", "Protocol error"))
-        else:
-            progress.forgive(Test.PREGREET)
-        if self._is_waited_out(progress):
-            self.waited()
-
-    def _scored(self) -> None:
-        """The lists have answered."""
-        progress = self.progress
-        if self.stage is not Stage.EARLY or progress is None:
-            return
-        self._excuse(progress)
-        if self._is_waited_out(progress):
-            self.waited()
-
-    def _excuse(self, progress: Progress) -> None:
-        """Let a client off the other tests for which the lists speak."""
-        service, score = self._service, self._score
-        if score is not None and service.speaks_for(score.rank) and not progress.failed:
-            progress.excuse(service.now() + score.ttl)
-
-    def _is_waited_out(self, progress: Progress) -> bool:
-        """Whether waiting on would tell nothing new."""
-        silent = not progress.todo & Test.PREGREET or bool(progress.skipped & Test.PREGREET)
-        return silent and (self._score is None or not self._score.pending)
-
-    def waited(self) -> None:
-        """The wait is over."""
-        progress, service = self.progress, self._service
-        if progress is None or self.stage is not Stage.EARLY:
-            return
-        if self._score is not None and self._score.pending:
-            self._excuse(progress)
-        if progress.todo & Test.PREGREET & ~progress.skipped:
-            progress.succeed(Test.PREGREET, service.until(Test.PREGREET))
-        if self._score is None:
-            self._decide(progress)
-        else:
-            self._weigh(progress, self._score)
-
-    def _weigh(self, progress: Progress, score: Score) -> None:
-        """See what the lists have said."""
-        service = self._service
-        if score.rank < service.threshold:
-            progress.succeed(Test.DNSBL, service.now() + score.ttl)
-            self._decide(progress)
-            return
-        service.log.emit(events.DNSBL, score.rank, self.address, self.port)
-        progress.fail(Test.DNSBL)
-        if service.dnsbl_action is Action.IGNORE:
-            progress.forgive(Test.DNSBL)
-            self._decide(progress)
-            return
-        self.stage = Stage.JUDGED
-        start(service.told_name(score.domain), self._blocked)
-
-    def _blocked(self, name: str | None, error: BaseException | None) -> None:
-        """The lists are against the client, and it is known by which name it may hear of that."""
-        progress, service = self.progress, self._service
-        if self._transport is None or progress is None or self.stage is not Stage.JUDGED:
-            return
-        if error is not None:
-            service.log.error("postscreen", f"{self.place}: {error!r}")
-        text = f"Service unavailable; client [{self.address}] blocked using {name or 'DNSBL'}"
-        if service.dnsbl_action is Action.DROP:
-            self.finish(Reply(521, "5.7.1", text))
-        else:
-            self._bar(Reply(550, "5.7.1", text))
-            self._decide(progress)
-
-    def _bar(self, refusal: Reply) -> None:
+    def bar(self, refusal: Reply) -> None:
+        """Let the client get no further; the refusal is what it is told at RCPT."""
         self.barred = True
         self.refusal = refusal
 
     # -- what becomes of it
 
-    def _decide(self, progress: Progress) -> None:
+    def decide(self, progress: Progress) -> None:
         """Talk with the client, or let smtpd do it."""
+        self._tests = None  # it would keep this alive until the collector comes
         if not self.barred and not progress.pending & Test.LATE:
             self._conclude()
             self._pass_on()
             return
         self.stage = Stage.LATE
-        self._began = self._service.loop.time()
-        start(self._service.hidden_from(self.address), self._greet)
+        self.began = self._service.loop.time()
+        start(self._service.told.hidden_from(self.address), self._greet)
 
     def _greet(self, without: frozenset[str] | None, error: BaseException | None) -> None:
         transport, progress = self._transport, self.progress
@@ -323,9 +225,9 @@ class Screening(asyncio.Protocol):
             return
         if progress.complete:
             service.log.emit(events.PASS, "NEW" if progress.fresh else "OLD", self.address, self.port)
-        record = progress.record(service.terms)
+        record = progress.record(service.rules.terms)
         if record is not None:
-            service.note(self.address, record)
+            service.kept.note(self.address, record)
 
     def _pass_on(self) -> None:
         """Give the client its session: everything that it has sent goes with it."""
@@ -350,11 +252,11 @@ class Screening(asyncio.Protocol):
     def finish(self, reply: Reply | None = None) -> None:
         """End the connection, behind a last reply if there is one."""
         if reply is not None and self.stage is not Stage.OVER:
-            data = bytes(self._service.footed(reply, self))
+            data = bytes(self._service.told.footed(reply, self.address, self.port))
             if self._talk is not None:
                 self._talk.write(data)
             else:
-                self._write(data)
+                self.write(data)
         self.over()
 
     def over(self) -> None:
@@ -366,6 +268,7 @@ class Screening(asyncio.Protocol):
         self.stage = Stage.OVER
         self.deadline = self._service.loop.time() + _FAREWELL
         self._early = b""
+        self._tests = None
         if self._talk is not None:
             self._talk.close()
         elif self._transport is not None:
@@ -379,12 +282,13 @@ class Screening(asyncio.Protocol):
             late = self.stage is Stage.LATE
             if self._talk is not None:
                 self._talk.lost()
-            elapsed = significant(self._service.loop.time() - self._began, self._service.digits)
+            elapsed = significant(self._service.loop.time() - self.began, self._service.rules.digits)
             where = f"tests {'after' if late else 'before'} SMTP handshake"
             self._service.log.emit(events.HANGUP, elapsed, self.address, self.port, where)
         self.over()
 
-    def _write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
+        """Say something before there is a dialogue."""
         if self._transport is not None:
             self._transport.write(data)
 

@@ -42,7 +42,7 @@ class Talk:
     def begin(self, early: bytes) -> None:
         """Greet; a client that has not waited for that is answered at once."""
         if not self._screening.spoke:
-            self._send(self._service.greeting)
+            self._send(self._service.told.greeting)
         self._allow_time()
         if early:
             self.receive(early)
@@ -163,7 +163,7 @@ class Talk:
         """Return what postscreen_command_filter has in place of a line; None: it could not be asked."""
         service, screening = self._service, self._screening
         try:
-            found = service.command_filter.find_now(line.lstrip(" \t"))
+            found = service.commands.rewritten(line)
         except TableUnavailable as error:
             service.log.emit(events.FILTER_FAILED, screening.place, error)
             return None
@@ -174,7 +174,8 @@ class Talk:
 
     def footed(self, reply: Reply) -> Reply:
         """Return a refusal with the operator's footer."""
-        return self._service.footed(reply, self._screening)
+        screening = self._screening
+        return self._service.told.footed(reply, screening.address, screening.port)
 
 
 _SHOWN = 100
