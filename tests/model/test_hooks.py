@@ -4,17 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import postroad.hooks
 from postroad.model import hooks
-
-
-def test_the_public_names_are_these():
-    assert sorted(postroad.hooks.__all__) == [
-        "Accept", "ClientFacts", "Continue", "Defer", "Facts", "Hook", "HookVerdict", "LoginFacts",
-        "PeerCertificate", "Permit", "Reject", "Stage", "TlsFacts",
-    ]  # fmt: skip
-    assert postroad.hooks.Accept is hooks.Permit
-    assert all(hasattr(postroad.hooks, name) for name in postroad.hooks.__all__)
 
 
 @pytest.mark.parametrize(

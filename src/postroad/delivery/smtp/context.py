@@ -53,7 +53,6 @@ class ClientContext:
 
     def __init__(self, settings: Settings, program: str, log: Log, clock: Clock, wheel: Wheel, loop: asyncio.AbstractEventLoop) -> None:  # fmt: skip  # noqa: E501
         client = p.ClientParams(settings, program)
-        lmtp = program == "lmtp"
         self.client = client
         self.program = program
         self.log = log
@@ -63,20 +62,7 @@ class ClientContext:
         words = client[p.DISCARD_EHLO_KEYWORDS]
         discard, self.logs_discard = parse_discard(words)
         self.discarded = " ".join(sorted(discard))
-        self.manners = Manners(
-            name=client[p.HELO_NAME],
-            external=to_external,
-            lmtp=lmtp,
-            hostname=settings[MYHOSTNAME],
-            always_ehlo=settings[p.ALWAYS_SEND_EHLO],
-            never_ehlo=settings[p.NEVER_SEND_EHLO],
-            skip_5xx_greeting=client[p.SKIP_5XX_GREETING],
-            discard=discard,
-            reply_limit=settings[LINE_LENGTH_LIMIT],
-            convert_8bit=not settings[p.DISABLE_MIME_OUTPUT_CONVERSION],
-            xforward=client[p.SEND_XFORWARD],
-            probe_data=client[p.ADDRESS_VERIFY_TARGET] == "data",
-        )
+        self.manners = self._manners(settings, discard)
         self.plain_after = settings[MINIMAL_BACKOFF_TIME]  # seconds; see Attempt
         self.soft_bounce = settings[SOFT_BOUNCE]
         self.queue_directory = os.path.abspath(settings[QUEUE_DIRECTORY])  # noqa: PTH100 - a name, not a file
@@ -92,6 +78,23 @@ class ClientContext:
         self.security: Security | None = None  # nothing is asked of any connection
         self.closing = False
         self.passes_on = False  # somebody takes the mail for best_mx_transport
+
+    def _manners(self, settings: Settings, discard: frozenset[str]) -> Manners:
+        client = self.client
+        return Manners(
+            name=client[p.HELO_NAME],
+            external=to_external,
+            lmtp=self.program == "lmtp",
+            hostname=settings[MYHOSTNAME],
+            always_ehlo=settings[p.ALWAYS_SEND_EHLO],
+            never_ehlo=settings[p.NEVER_SEND_EHLO],
+            skip_5xx_greeting=client[p.SKIP_5XX_GREETING],
+            discard=discard,
+            reply_limit=settings[LINE_LENGTH_LIMIT],
+            convert_8bit=not settings[p.DISABLE_MIME_OUTPUT_CONVERSION],
+            xforward=client[p.SEND_XFORWARD],
+            probe_data=client[p.ADDRESS_VERIFY_TARGET] == "data",
+        )
 
     def _timeouts(self) -> dict[Stage, float]:
         named = {
