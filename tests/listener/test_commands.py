@@ -26,3 +26,8 @@ async def test_a_filter_that_cannot_be_read_is_no_answer(tmp_path):
     commands = World(tmp_path, command_filter="regexp:/no/such/file").service.commands
     with pytest.raises(TableUnavailable):
         commands.rewritten("QUIT")
+
+
+async def test_a_filter_that_has_to_be_waited_for_cannot_be_used(tmp_path):
+    with pytest.raises(ValueError, match="postscreen_command_filter: only a table that answers from memory"):
+        World(tmp_path, command_filter="unionmap:{static:x}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -181,3 +182,32 @@ async def test_the_tests_are_let_go_of_when_they_are_over(tmp_path):
     gone.lose()
     await world.greeted(late)
     assert late.protocol._tests is gone.protocol._tests is None
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_defect_in_the_name_of_a_list_lets_nobody_through(tmp_path, monkeypatch, gone):
+    world = World(tmp_path, records=LISTED, dnsbl_sites="bl.example", dnsbl_action="drop")
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def name_of(domain):
+        asked.set()
+        await answer.wait()
+        raise RuntimeError(domain)
+
+    held = world.service.told
+    told = SimpleNamespace(teaser=held.teaser, footed=held.footed, name_of=name_of)
+    monkeypatch.setattr(world.service, "told", told)
+    transport = world.connect()
+    await world.settle(asked.is_set)
+    if gone:
+        transport.lose()
+        answer.set()
+        await world.settle()
+        assert transport.take() == [TEASER]
+        return
+    answer.set()
+    await world.settle(lambda: transport.closed)
+    assert transport.take()[1].startswith(
+        "521 5.7.1 Service unavailable; client [192.0.2.9] blocked using DNSBL"
+    )
+    assert f"error: {PLACE}: RuntimeError('bl.example')" in world.log()

@@ -75,3 +75,10 @@ def test_old_names_and_old_words():
     assert settings[p.DNSBL_MAX_TTL] == 7200
     assert (settings[p.GREET_WAIT], settings[p.COMMAND_TIME]) == (2, 10)
     assert settings[p.RESPECTFUL_LOGGING]
+
+
+async def test_while_it_is_not_known_where_clients_may_pass_they_pass_nowhere(tmp_path):
+    world = World(tmp_path, allowlist_interfaces=f"{tmp_path}/none")
+    assert not await world.service.may_pass_at("203.0.113.1")
+    assert "warning: postscreen_allowlist_interfaces: " in world.log()[0]
+    assert await World(tmp_path).service.may_pass_at("203.0.113.1")

@@ -43,3 +43,9 @@ async def test_keywords_are_kept_from_a_client(tmp_path):
     told = World(tmp_path, **maps).service.told
     assert await told.hidden_from("192.0.2.9") == {"dsn"}
     assert await told.hidden_from("192.0.2.10") == frozenset()
+
+
+async def test_a_name_is_kept_back_while_it_is_not_known_what_may_be_told(tmp_path):
+    world = World(tmp_path, dnsbl_reply_map="fail:down")
+    assert await world.service.told.name_of("bl.test") == ""
+    assert "warning: postscreen_dnsbl_reply_map: " in world.log()[0]

@@ -5,8 +5,10 @@ import os
 
 from postroad.base.errors import TableUnavailable
 from postroad.model.reply import Reply
+from postroad.smtpd.given import Neighbours
+from postroad.smtpd.service import SmtpdService
 
-from .conftest import Peer, eventually
+from .conftest import Peer, eventually, settings
 
 
 async def test_no_room_for_the_message_is_temporary(stand):
@@ -124,3 +126,23 @@ async def test_tls_without_a_certificate_is_in_the_log(stand):
     stand.make(smtpd_tls_security_level="may")
     assert len(stand.log) == 1
     assert "No server certs available. TLS won't be enabled" in stand.log[0]
+
+
+async def test_the_service_of_stress_has_its_places_and_ends_with_it(stand):
+    users = Users()
+    service = stand.make(authenticator=users, limit=1)
+    neighbours = Neighbours(intake=stand.intake, authenticator=users)
+    strained = SmtpdService(settings(mail_name="Stressed"), stand.means, neighbours, front=service)
+    port = await stand.serve()
+    first, second = await Peer.connect(port), await Peer.connect(port)
+    assert (await first.reply()).endswith("Postfix")  # it has the only place
+    await eventually(lambda: service.waiting == 1)
+    assert (service.sessions, strained.sessions, strained.waiting) == (2, 2, 1)
+    service.stop_accepting()
+    assert (await second.reply()).startswith("421 4.3.2")
+    await eventually(lambda: not service.sessions)
+    service.retire()
+    await eventually(lambda: users.closed == 1)
+    assert service.authenticator is strained.authenticator is None
+    for peer in (first, second):
+        await peer.close()
