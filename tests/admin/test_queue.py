@@ -70,6 +70,14 @@ def test_a_listed_message_shows_who_still_waits_and_why(new):
     assert [(r.address, r.delay_reason) for r in shown.recipients] == [("b@x.test", "evil???[2J?")]
 
 
+def test_a_listed_address_is_quoted_where_mail_quotes_it(new):
+    message = new("x y@x.test", ".a@x.test")
+    message.sender = "a b@x.test"
+    shown = tools.listed(message)
+    assert shown.sender == '"a b"@x.test'
+    assert [each.address for each in shown.recipients] == ['"x y"@x.test', '".a"@x.test']
+
+
 def test_every_shard_is_read_in_order_of_arrival(put, new, tmp_path):
     held, deferred, active = new(held=True), new(), new(owner="w")
     put(held, 1)

@@ -7,7 +7,9 @@ import pytest
 from postroad.base.censor import Censor
 from postroad.base.clock import TestClock
 from postroad.model.client import Client
+from postroad.model.message import Recipient
 from postroad.model.reply import Reply
+from postroad.model.session import Session
 from postroad.smtpd.footer import Footer, Footers
 from postroad.tables.context import TableContext
 from postroad.tables.maps import Maps
@@ -37,6 +39,20 @@ def test_the_text_follows_with_its_names_filled_in(template, text):
     footer = Footer(template, "mx.example.test", clock, Censor(PLAIN), [].append)
     reply = footer.add(REPLY, CLIENT)
     assert (reply.code, reply.status, reply.text) == (550, "5.1.1", text)
+
+
+def test_of_a_session_it_may_say_who_writes_to_whom():
+    session = Session(Client("192.0.2.1", 4711, name="mail.example.net"), helo="y.example.net")
+    session.transaction.sender = "a@example.net"
+    template = "\\c|$client_name|$helo_name|$sender|$recipient|$recipient_domain"
+
+    def said():
+        footer = Footer(template, "mx", TestClock(), Censor(f"{PLAIN}@|"), [].append)
+        return footer.add(REPLY, session.client, session).text
+
+    assert said() == "<a@b>: no|mail.example.net|y.example.net|a@example.net||"
+    session.transaction.recipients += [Recipient("b@here.test"), Recipient("c@other.test")]
+    assert said() == "<a@b>: no|mail.example.net|y.example.net|a@example.net|b@here.test|here.test"
 
 
 def test_each_line_has_the_code():

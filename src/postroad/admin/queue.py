@@ -18,7 +18,7 @@ import msgspec
 
 from postroad.base.errors import StoreUnavailable
 from postroad.base.ids import id_of, key_of
-from postroad.mail.address import split
+from postroad.mail.address import split, to_external
 from postroad.model.message import Content, Message
 from postroad.model.queue import Store
 from postroad.net.control import NotRunning, ask
@@ -67,8 +67,11 @@ def listed(message: Message) -> Listed:
         int(message.arrival),
         message.size,
         "expired" in message.attributes,
-        _printable(message.sender) or "MAILER-DAEMON",
-        [ListedRecipient(_printable(r.address), _printable(r.reason)) for r in message.open_recipients()],
+        _printable(to_external(message.sender)) or "MAILER-DAEMON",
+        [
+            ListedRecipient(_printable(to_external(r.address)), _printable(r.reason))
+            for r in message.open_recipients()
+        ],
     )
 
 

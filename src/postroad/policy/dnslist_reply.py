@@ -6,6 +6,7 @@ import re
 
 from postroad.base.censor import Censor
 from postroad.base.expand import Expander, ExpansionError
+from postroad.model.facts import facts_of
 from postroad.model.params import EXPANSION_FILTER
 from postroad.model.reply import Reply
 from postroad.policy.action import fitted
@@ -45,7 +46,7 @@ class ListReplies:
             "rbl_txt": listing.reason,
             "rbl_what": what,
             "rbl_class": kind,
-            **_facts(query),
+            **facts_of(query.session, query.recipient or None),
         }
         template = await self._maps.find(source.text) if self._maps else None
         text = None
@@ -83,26 +84,3 @@ class ListReplies:
 
     def _warn(self, text: str) -> None:
         self._log.warning("smtpd", text)
-
-
-def _facts(query: Query) -> dict[str, str]:
-    """Return what a reply may say of the session (postconf(5), default_rbl_reply)."""
-    session = query.session
-    client = session.client
-    return {
-        "client": client.named_address,
-        "client_address": client.address,
-        "client_port": str(client.port),
-        "client_name": client.name,
-        "reverse_client_name": client.reverse_name,
-        "helo_name": session.helo,
-        **_parts("sender", session.transaction.sender),
-        **_parts("recipient", query.recipient or None),
-    }
-
-
-def _parts(name: str, address: str | None) -> dict[str, str]:
-    if address is None:
-        return {name: "", f"{name}_name": "", f"{name}_domain": ""}
-    local, _, domain = address.rpartition("@") if "@" in address else (address, "", "")
-    return {name: address or "<>", f"{name}_name": local or "<>", f"{name}_domain": domain}

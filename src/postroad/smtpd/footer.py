@@ -15,7 +15,9 @@ from postroad.base.log import Log
 from postroad.base.params import Settings
 from postroad.model import params as model
 from postroad.model.client import Client
+from postroad.model.facts import facts_of
 from postroad.model.reply import Reply
+from postroad.model.session import Session
 from postroad.smtpd import params as p
 from postroad.tables.context import TableContext
 from postroad.tables.maps import Maps
@@ -47,7 +49,7 @@ class Footers:
     def __bool__(self) -> bool:
         return bool(self._maps) or self._otherwise is not None
 
-    def add(self, reply: Reply, client: Client) -> Reply:
+    def add(self, reply: Reply, client: Client, session: Session | None = None) -> Reply:
         """Return the refusal with its footer behind it, if it has one."""
         template = None
         try:
@@ -55,7 +57,7 @@ class Footers:
         except TableUnavailable as error:
             self._warn(f"{self._name} lookup error: {error}")
         footer = self._otherwise if template is None else self._make(template)
-        return reply if footer is None else footer.add(reply, client)
+        return reply if footer is None else footer.add(reply, client, session)
 
 
 class Footer:
@@ -71,12 +73,21 @@ class Footer:
         self._censor = censor
         self._warn = warn
 
-    def add(self, reply: Reply, client: Client) -> Reply:
-        """Return the refusal with the footer behind it; without one, if the template is malformed."""
+    def add(self, reply: Reply, client: Client, session: Session | None = None) -> Reply:
+        """Return the refusal with the footer behind it; without one, if the template is malformed.
+
+        It may speak of a session, where there is one, as default_rbl_reply does; of the recipients it
+        names the first that was accepted.
+        """
+        facts: dict[str, str] = {}
+        if session is not None:
+            recipients = session.transaction.recipients
+            facts = facts_of(session, recipients[0].address if recipients else None)
 
         def value(name: str) -> str:
             # what it says is text, never a template
-            return self._censor.censored(self._value(name, client)).replace("$", "$$")
+            known = facts[name] if name in facts else self._value(name, client)
+            return self._censor.censored(known).replace("$", "$$")
 
         try:
             footer = _CONTROL.sub("_", Expander(value).expand(self._text)).replace(_BREAK, "\n")

@@ -75,7 +75,7 @@ class Notes:
 
     def footer(self, reply: Reply) -> Reply:
         """Add smtpd_reject_footer."""
-        return self._service.footers.add(reply, self._session.client)
+        return self._service.footers.add(reply, self._session.client, self._session)
 
     def notice(self, notice: Notice, detail: str = "") -> None:
         """Log what the machine has to tell."""
