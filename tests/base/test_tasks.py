@@ -89,3 +89,12 @@ async def test_a_spawned_task_that_fails_is_reported():
         await task
     await asyncio.sleep(0)
     assert said == [("the task", "boom")]
+
+
+async def test_a_result_is_there_or_is_waited_for():
+    async def work():
+        return await asyncio.sleep(0, 7)
+
+    assert await tasks.result(7) == 7
+    assert await tasks.result(None) is None
+    assert await tasks.result(work()) == 7

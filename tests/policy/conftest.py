@@ -10,6 +10,7 @@ from postroad.auth import params as auth
 from postroad.base.errors import LookupUnavailable, TableUnavailable
 from postroad.base.log import ListSink, Log
 from postroad.base.params import Settings, settings_of
+from postroad.base.tasks import result
 from postroad.model import params as model
 from postroad.model.client import Client
 from postroad.model.message import Recipient
@@ -171,7 +172,7 @@ def say(session):
     """Return a function that gives RCPT's answer as one line, "" for a yes."""
 
     async def rcpt(world: World, address: str, who: Session | None = None) -> str:
-        reply = await world.policy.recipient(who or session, address)
+        reply = await result(world.policy.recipient(who or session, address))
         return reply.line() if reply else ""
 
     return rcpt

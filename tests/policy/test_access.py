@@ -179,3 +179,44 @@ async def test_what_nobody_waits_for_is_answered_at_once(services, new_session):
     assert check(query) is None
     broken = access.sender(services(), "fail:x", "")
     assert broken(query).code == 451
+
+
+KEYS = [
+    "ann@a.example.org",
+    "a.example.org",
+    "example.org",
+    "org",
+    ".example.org",
+    "ann@",
+    "ann",
+    "ann+x@",
+    "x",
+    "@",
+]
+ADDRESSES = [
+    "ann@a.example.org", "Ann@A.Example.Org", "ann+x@a.example.org", "bob@other.test", "ann", "@a.example.org",
+    '"ann"@a.example.org', "an n@a.example.org", "ann%b@a.example.org", "ann@[192.0.2.1]", "\u00e4nn@a.example.org",
+    "ann@localhost", "",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("parents", ["smtpd_access_maps", ""])
+@pytest.mark.parametrize("delimiter", ["", "+", "-+"])
+def test_the_short_way_never_misses_a_key(services, parents, delimiter):
+    short = 0
+    for key in KEYS:
+        made = services(parent_domain_matches_subdomains=parents, recipient_delimiter=delimiter)
+        table, extensions = access.AccessTable(made, texts({key: "REJECT"}), ""), access.extensions_of(made)
+        for address in ADDRESSES:
+            keys = [] if not address else table.address_keys(address, extensions)
+            if table.lacks(address, extensions):
+                short += 1
+                assert key not in {each.text.lower() for each in keys}
+    assert short >= 10
+
+
+async def test_a_file_that_cannot_be_read_is_not_without_the_key(services, ask):
+    made = services()
+    table = access.AccessTable(made, "hash:/does/not/exist", "")
+    assert not table.lacks("ann@a.example.org", access.extensions_of(made))
+    assert "Server configuration error" in await ask(access.recipient(made, "hash:/does/not/exist", ""))

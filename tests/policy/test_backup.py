@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from postroad.base.log import Log
+from postroad.base.tasks import result
 from postroad.model.route import AddressClass
 
 OURS = "203.0.113.25"
@@ -26,7 +27,7 @@ def answer(world, new_session):
         for name, kind, value in addresses:
             here.resolver.records[name, kind] = (value,)
         here.resolver.broken |= set(broken)
-        reply = await here.policy.recipient(new_session(), address)
+        reply = await result(here.policy.recipient(new_session(), address))
         return "" if reply is None else reply.line()
 
     return ask

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from postroad.base.log import Log
+from postroad.base.tasks import result
 from postroad.policy.compiler import _KEPT
 from postroad.policy.evaluation import run
 from postroad.policy.query import RECIPIENT, Query
@@ -19,7 +20,7 @@ def answer(session, sink):
         query = Query(session, "RCPT", Log(sink), soft_bounce=False)
         query.recipient = "u@here.test"
         query.begin("u@here.test", RECIPIENT)
-        return await run(checks, query)
+        return await result(run(checks, query))
 
     return of
 

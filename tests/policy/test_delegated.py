@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policy.policyserver import always, policy_server
+from postroad.base.tasks import result
 from postroad.model.tls import PeerCertificate, TlsFacts
 
 #: What Postfix 3.7.11 sends, in its order.
@@ -135,7 +136,7 @@ async def test_each_stage_tells_what_it_knows(world, session, recipient):
         await policy.etrn(session, "example.org")
         session.transaction.sender = "a@example.net"
         await policy.mail(session)
-        await policy.recipient(session, "u@here.test")
+        await result(policy.recipient(session, "u@here.test"))
         session.transaction.recipients.append(recipient("u@here.test"))
         session.transaction.queue_key = 0xABC
         await policy.data(session)

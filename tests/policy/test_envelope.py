@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from postroad.base.log import Log
+from postroad.base.tasks import result
 from postroad.policy.envelope import Envelope, Meaning
 from postroad.policy.query import Query
 
@@ -45,5 +46,5 @@ async def test_any_other_address_is_resolved(meaning, address, resolved, suspici
 async def test_who_cannot_be_routed_is_named_in_whichever_list(world, session):
     made = world(smtpd_client_restrictions="reject_unauth_destination")
     made.router.broken = True
-    reply = await made.policy.recipient(session, "u@box.test")
+    reply = await result(made.policy.recipient(session, "u@box.test"))
     assert reply.line() == "451 4.3.0 <u@box.test>: Temporary lookup failure"

@@ -3,6 +3,7 @@
 import pytest
 
 from postroad.base.log import ListSink, Log
+from postroad.base.tasks import result
 from postroad.model.explain import Lookup, Outcome
 from postroad.net.watched import WatchedResolver
 from postroad.policy.recorder import Recorder
@@ -29,7 +30,7 @@ def watched(world, settings, session):
             resolver=WatchedResolver(plain.resolver, recorder.lookup),
             recorder=recorder,
         )
-        reply = await policy.recipient(session, address)
+        reply = await result(policy.recipient(session, address))
         steps, lookups = recorder.take()
         assert recorder.take() == ((), ())
         assert lookups == ()
@@ -105,7 +106,7 @@ async def test_the_verdict_is_what_it_would_be_unwatched(watched, world, session
         "smtpd_recipient_restrictions": "check_recipient_access inline:{a@box.test=OK}, reject_non_fqdn_sender",
     }
     for address in ("a@box.test", "b@box.test", "c@far.test", "nobody@here.test"):
-        expected = await world(**texts).policy.recipient(session, address)
+        expected = await result(world(**texts).policy.recipient(session, address))
         _, reply = await watched(address, **texts)
         assert reply == expected
 

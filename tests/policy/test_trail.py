@@ -2,6 +2,7 @@
 
 import pytest
 
+from postroad.base.tasks import result
 from postroad.model.explain import Trail
 from postroad.policy.trail import trail_of
 
@@ -14,7 +15,7 @@ def why(world, session):
 
     async def ask(address="u@box.test", **texts):
         made = world(**({"smtpd_relay_restrictions": RELAY} | texts))
-        reply = await made.policy.recipient(session, address)
+        reply = await result(made.policy.recipient(session, address))
         assert reply is not None
         return session.why()
 
@@ -116,7 +117,7 @@ async def test_a_table_that_fails_is_named_with_its_error(why):
 async def test_what_could_not_look_at_all_is_named_with_the_error(why, world, session):
     made = world(smtpd_relay_restrictions=RELAY)
     made.router.broken = True
-    reply = await made.policy.recipient(session, "u@box.test")
+    reply = await result(made.policy.recipient(session, "u@box.test"))
     assert reply.code == 451
     decided, _ = session.why()
     assert decided == Trail(
@@ -131,7 +132,7 @@ async def test_the_check_behind_the_lists_has_a_name(why):
 
 async def test_nothing_is_noted_of_what_is_accepted(world, session):
     made = world(smtpd_relay_restrictions=RELAY, smtpd_recipient_restrictions="permit_mynetworks")
-    assert await made.policy.recipient(session, "u@box.test") is None
+    assert await result(made.policy.recipient(session, "u@box.test")) is None
     assert session.why is None
 
 

@@ -106,6 +106,24 @@ async def test_a_known_domain_changes_no_answer(make):
             assert await warm.route(address) == route
 
 
+async def test_what_is_known_to_be_elsewhere_is_so_for_every_way_to_write_it(make):
+    forms = ["x@%s", "x%%y.example@%s", "y.example!x@%s", "x@y.example@%s", "@%s", "-x@%s", "@a.example:x@%s"]
+    yes = set()
+    for domain in ("any.example", "example.test", "any.example.", "-bad", "[192.0.2.2]", "relay.example"):
+        warm = make(relay_domains="relay.example").router
+        assert not warm.is_elsewhere(f"x@{domain}")
+        await warm.route(f"first@{domain}")
+        for address in (form % domain for form in forms):
+            route = await make(relay_domains="relay.example").router.route(address)
+            if warm.is_elsewhere(address):
+                yes.add(address)
+                assert (route.address_class, route.transport) == (AddressClass.DEFAULT, "smtp")
+    assert yes == {"x@any.example"}
+    changing = make(transport_maps="inline:{ {a.example=b:} }").router
+    await changing.route("x@any.example")
+    assert not changing.is_elsewhere("x@any.example")
+
+
 async def test_what_is_remembered_is_bounded(make, monkeypatch):
     monkeypatch.setattr("postroad.routing.router._CACHED", 3)
     router = make().router

@@ -53,3 +53,7 @@ def test_every_pair_that_was_written_is_found(pairs):
     argument = "{" + " ".join(f"{{{key} = {value}}}" for key, value in pairs.items()) + "}"
     made = table(argument)
     assert {key: made.get(key) for key in pairs} == pairs
+
+
+def test_its_words_are_the_pairs():
+    assert Inline("inline", "{ A=1, {b = 2 3} }").words() == {"a": "1", "b": "2 3"}

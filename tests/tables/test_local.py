@@ -21,3 +21,7 @@ def test_a_table_without_a_list_says_so():
 
 def test_there_is_nothing_to_load():
     One("one:x").load()
+
+
+def test_a_table_without_a_list_has_no_words():
+    assert LocalTable("x").words() is None

@@ -39,3 +39,15 @@ def test_bad_lines_do_not_take_the_good_ones_with_them(world):
     table.load()
     assert table.get("a") == "1"
     assert "line 1: expected format" in world.warnings[0]
+
+
+def test_its_words_are_those_of_the_file_now(world):
+    world.write("t", "A 1\n")
+    table = open_table("hash:t", world.context)
+    assert table.words() == {"a": "1"}
+    world.write("t", "b 2\n")
+    assert table.words() == {"b": "2"}
+    (world.folder / "t").unlink()
+    world.clock.advance(1)
+    with pytest.raises(TableUnavailable):
+        table.words()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
+from types import CoroutineType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -41,6 +42,14 @@ def _ended(task: asyncio.Future[Any]) -> None:
     error = task.exception()
     if error is not None and _report:
         _report[0](getattr(task, "get_name", str)(), error)
+
+
+async def result(answer: T | Coroutine[Any, Any, T]) -> T:
+    """Return what is there already, or what a coroutine returns."""
+    known: Any = answer
+    if known.__class__ is CoroutineType:
+        known = await known
+    return known  # type: ignore[no-any-return]
 
 
 class _Rest:

@@ -13,6 +13,7 @@ from typing import Protocol
 from postroad.base import tasks
 from postroad.base.log import Event, Log
 from postroad.base.params import Settings
+from postroad.base.tasks import result
 from postroad.base.wheel import Wheel
 from postroad.filters import params as p
 from postroad.filters.outbox import Outbox
@@ -354,7 +355,7 @@ class ProxiedPolicy:
 
     async def recipient(self, session: Session, address: str) -> Reply | None:
         """RCPT: the filter is asked about whom the policy takes."""
-        reply = await self._policy.recipient(session, address) if "recipient" in self._inner else None
+        reply = await result(self._policy.recipient(session, address)) if "recipient" in self._inner else None
         if reply is not None and not reply.accepts:
             return reply
         return await self._proxy.recipient(session, address)

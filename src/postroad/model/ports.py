@@ -8,7 +8,7 @@ may be called before the method that takes them returns.  Coroutines of these po
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from postroad.model.filters import Body, FilterOutcome
 from postroad.model.job import Attempt, Job
@@ -37,6 +37,10 @@ class Table(Protocol):
         ...
 
 
+#: What a policy says, or the coroutine that will say it.
+Answer: TypeAlias = Reply | Coroutine[Any, Any, Reply | None] | None
+
+
 class Policy(Protocol):
     """Says whether a session may go on.  One per smtpd service.  None accepts; a Reply refuses."""
 
@@ -52,8 +56,8 @@ class Policy(Protocol):
         """MAIL: ``session.transaction.sender`` is set."""
         ...
 
-    async def recipient(self, session: Session, address: str) -> Reply | None:
-        """RCPT: the recipient is not yet among the transaction's."""
+    def recipient(self, session: Session, address: str) -> Answer:
+        """RCPT: the recipient is not yet among the transaction's.  At once, or with a coroutine."""
         ...
 
     async def data(self, session: Session) -> Reply | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine, Sequence
+from functools import lru_cache
 from types import CoroutineType
 from typing import Any
 
@@ -34,6 +36,10 @@ from postroad.tables.matchlist import parents_of
 Taker = Callable[[Services, str, str, str], Check]
 
 
+#: Addresses that are looked up as they are: nothing is resolved, quoted or taken off.
+_SIMPLE = re.compile(r"[A-Za-z0-9_+=-]+(?:\.[A-Za-z0-9_+=-]+)*@(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]+")
+
+
 class AccessTable:
     """One table of one list.  ValueError for a table that cannot be opened."""
 
@@ -49,6 +55,28 @@ class AccessTable:
     def domain_keys(self, domain: str) -> list[Key]:
         """Return a domain and its parents; a number has none."""
         return [Key(domain)] if valid_address(domain) else domain_keys(domain, parents=self._parents)
+
+    def lacks(self, address: str, extensions: Extensions) -> bool:
+        """Return whether the table is known to have none of an address's keys: the short way to most answers.
+
+        False where it has one, or where the address or the table is not a simple one.
+        """
+        at = address.find("@")
+        for delimiter in extensions.delimiter:
+            if 0 <= address.find(delimiter) < at:
+                return False
+        try:
+            words = self._maps.words()
+        except TableUnavailable:
+            return False
+        if words is None or _SIMPLE.fullmatch(address) is None:
+            return False
+        folded = address.lower()
+        return (
+            folded not in words
+            and folded[: at + 1] not in words
+            and words.keys().isdisjoint(_folded_keys(folded[at + 1 :], self._parents))
+        )
 
     def address_keys(self, address: str, extensions: Extensions) -> list[Key]:
         """Return the keys of a mail address."""
@@ -102,6 +130,11 @@ class AccessTable:
         self._log.warning("smtpd", str(error))
         query.hit = Hit(self._spec, "", "", str(error))
         return Reply(451, "4.3.5", f"<{subject.name}>: {subject.kind} rejected: Server configuration error")
+
+
+@lru_cache(1000)
+def _folded_keys(domain: str, parents: bool) -> tuple[str, ...]:
+    return tuple(key.text for key in domain_keys(domain, parents=parents))
 
 
 def client(services: Services, spec: str, default: str) -> Check:
@@ -176,7 +209,7 @@ def sender(services: Services, spec: str, default: str) -> Check:
 
     def check(query: Query) -> Verdict | Coroutine[Any, Any, Verdict]:
         address = query.session.transaction.sender
-        if address is None:
+        if address is None or table.lacks(address, extensions):
             return None
         if not address:
             return table.judge(query, [null], Subject("", q.SENDER, null.text)) if null.text else None
@@ -204,6 +237,8 @@ def recipient(services: Services, spec: str, default: str) -> Check:
 
     def check(query: Query) -> Verdict | Coroutine[Any, Any, Verdict]:
         address = query.recipient
+        if table.lacks(address, extensions):
+            return None
         if address and is_plain(address):
             keys = table.address_keys(address, extensions)
             return table.judge(query, keys, Subject(address, q.RECIPIENT, address))

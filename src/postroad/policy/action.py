@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import ClassVar, Final, NamedTuple
+from types import CoroutineType
+from typing import Any, ClassVar, Final, NamedTuple
 
 from postroad.model.params import PROXY_FILTER
 from postroad.model.reply import Reply
@@ -85,7 +86,9 @@ class Actions:
         outer = query.name, query.kind
         query.name, query.kind = subject.name, subject.kind
         try:
-            return await run_inside(checks, query, f"access table {self._table} entry {value}")
+            outcome: Any = run_inside(checks, query, f"access table {self._table} entry {value}")
+            verdict: Verdict = await outcome if outcome.__class__ is CoroutineType else outcome
+            return verdict
         finally:
             query.name, query.kind = outer
 

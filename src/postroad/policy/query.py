@@ -90,14 +90,16 @@ class Query:
         "warn",
     )
 
-    def __init__(self, session: Session, command: str, log: Log, *, soft_bounce: bool) -> None:
+    def __init__(
+        self, session: Session, command: str, log: Log, soft_bounce: bool, recipient: str = ""
+    ) -> None:
         self.session = session
         self.command = command
         self.log = log
         self.soft_bounce = soft_bounce
         self.name = ""
         self.kind = CLIENT
-        self.recipient = ""
+        self.recipient = recipient
         self.domain = ""  # ETRN's argument
         self.size = 0
         self.unanswered = False

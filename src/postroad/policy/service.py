@@ -4,31 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import partial
+from types import CoroutineType
 from typing import Any, Final
 
 from postroad.base.errors import LookupUnavailable, TableUnavailable
 from postroad.base.log import Log
-from postroad.base.params import Param, Settings
+from postroad.base.params import Settings
+from postroad.base.tasks import result
 from postroad.model.params import MYNETWORKS, SOFT_BOUNCE
-from postroad.model.ports import Resolver, Router, Verifier
+from postroad.model.ports import Answer, Resolver, Router, Verifier
 from postroad.model.reply import Reply
 from postroad.model.session import Session
 from postroad.policy import params as p
 from postroad.policy import query as q
-from postroad.policy.compiler import Compiler
 from postroad.policy.evaluation import run
-from postroad.policy.guard import guarded_relay_list
-from postroad.policy.items import DEFAULTS, classes_of
+from postroad.policy.lists import ServiceLists
 from postroad.policy.query import Query
 from postroad.policy.reasons import Reasons
 from postroad.policy.recorder import Recorder
 from postroad.policy.services import Recipients, Services
+from postroad.policy.stages import Stage, walk
 from postroad.policy.trail import trails_of
-from postroad.policy.verdict import Check, ServerError, Verdict
+from postroad.policy.verdict import ServerError, Verdict
 from postroad.tables.context import TableContext
 from postroad.tables.matchlist import AddressList, parents_of
 
 _PUT_OFF: Final = "policy.put_off"
+_POSTMASTER: Final = "postmaster"
+_POSTMASTER_LENGTH: Final = len(_POSTMASTER)
 _UNDECIDED: Final = (TableUnavailable, LookupUnavailable, ServerError)
 
 
@@ -72,40 +75,23 @@ class ServicePolicy:
         )
         if recorder is not None:
             recorder.reason = Reasons(services).of
-        names = settings[p.RESTRICTION_CLASSES]
-        classes = classes_of(names, settings.texts)
-        compiler = Compiler(services, classes, None if recorder is None else recorder.wrap)
-        compiler.try_classes()
-
-        def compiled(param: Param[tuple[str, ...]]) -> tuple[Check, ...]:
-            words = settings[param]
-            return compiler.compile(words, DEFAULTS.get(param, ""), param.name)
-
-        def alone(param: Param[bool], name: str) -> tuple[Check, ...]:
-            """Return what is asked behind a list, whatever stands in it."""
-            checks = compiler.compile((name,), "", param.name)
-            return checks if settings[param] else ()
-
-        self._client = compiled(p.CLIENT_RESTRICTIONS)
-        self._helo = compiled(p.HELO_RESTRICTIONS)
-        self._sender = compiled(p.SENDER_RESTRICTIONS)
-        self._sender_end = alone(p.REJECT_UNLISTED_SENDER, "reject_unlisted_sender")
-        words = guarded_relay_list(settings, classes)
-        relay = compiler.compile(words, DEFAULTS[p.RELAY_RESTRICTIONS], p.RELAY_RESTRICTIONS.name)
-        both = (relay, compiled(p.RECIPIENT_RESTRICTIONS))
-        ordered = both if settings[p.RELAY_BEFORE_RECIPIENT] else both[::-1]
-        self._recipient = tuple(checks for checks in ordered if checks)
-        self._recipient_end = alone(p.REJECT_UNLISTED_RECIPIENT, "reject_unlisted_recipient")
-        self._data = compiled(p.DATA_RESTRICTIONS)
-        self._end_of_data = compiled(p.END_OF_DATA_RESTRICTIONS)
-        self._etrn = compiled(p.ETRN_RESTRICTIONS)
-        #: Whether anything waits for RCPT.
-        self._put_off = bool(self._client or self._helo or self._sender or self._sender_end)
+        lists = ServiceLists(settings, services)
+        self._client = Stage(q.CLIENT, _client_name, lists.client)
+        self._helo = Stage(q.HELO, _helo_name, lists.helo)
+        self._sender = Stage(q.SENDER, _sender_name, lists.sender, lists.sender_end)
+        waiting = (self._client, self._helo, self._sender) if self._delay else ()
+        recipient = Stage(q.RECIPIENT, _recipient_name, *lists.recipient)
+        self._at_recipient = tuple(stage for stage in (*waiting, recipient) if stage)
+        self._recipient_end = lists.recipient_end
+        etrn = Stage(q.ETRN, _etrn_name, lists.etrn)
+        self._at_etrn = tuple(stage for stage in (*waiting[:2], etrn) if stage)
+        self._data = Stage(q.DATA, _command_name, lists.data)
+        self._end_of_data = Stage(q.END_OF_DATA, _command_name, lists.end_of_data)
         self.stages = self._stages()
 
     def _stages(self) -> frozenset[str]:
         """Return the methods, of those on the way to a message, that have anything to ask."""
-        asks = {
+        asks: dict[str, object] = {
             "connect": self._client and not self._delay,
             "helo": self._helo and not self._delay,
             "mail": not self._delay,
@@ -122,7 +108,7 @@ class ServicePolicy:
         if self._delay or not self._client:
             return None
         query = self._query(session, "CONNECT")
-        reply = await self._ask_client(query)
+        reply = await self._ask(query, self._client)
         session.memory[_PUT_OFF] = (query.put_off, None)
         return reply
 
@@ -133,7 +119,7 @@ class ServicePolicy:
         query = self._query(session, session.greeting or "HELO")
         client = session.memory.get(_PUT_OFF, (None, None))[0]
         query.put_off = client
-        reply = await self._ask_helo(query)
+        reply = await self._ask(query, self._helo)
         session.memory[_PUT_OFF] = (client, query.put_off)
         return reply
 
@@ -144,24 +130,24 @@ class ServicePolicy:
         query = self._query(session, "MAIL")
         client, helo = session.memory.get(_PUT_OFF, (None, None))
         query.put_off = client or helo
-        reply = await self._ask_sender(query)
+        reply = await self._ask(query, self._sender)
         if query.put_off is not None:
             session.transaction.verdicts[_PUT_OFF] = query.put_off
         return reply
 
-    def recipient(self, session: Session, address: str) -> Coroutine[Any, Any, Reply | None]:
+    def recipient(self, session: Session, address: str) -> Answer:
         """Ask what waited, then the relay and recipient restrictions."""
         return self._ask_recipient(session, address, "RCPT")
 
     async def verify(self, session: Session, address: str) -> Reply | None:
         """Ask what RCPT would ask."""
-        return await self._ask_recipient(session, address, "VRFY")
+        return await result(self._ask_recipient(session, address, "VRFY"))
 
     async def data(self, session: Session) -> Reply | None:
         """Ask the data restrictions."""
         if not self._data:
             return None
-        return await self._ask_whole(self._query(session, "DATA"), self._data, q.DATA)
+        return await self._ask_whole(self._query(session, "DATA"), self._data)
 
     async def end_of_data(self, session: Session, size: int) -> Reply | None:
         """Ask the end-of-data restrictions."""
@@ -169,89 +155,77 @@ class ServicePolicy:
             return None
         query = self._query(session, "END-OF-MESSAGE")
         query.size = size
-        return await self._ask_whole(query, self._end_of_data, q.END_OF_DATA)
+        return await self._ask_whole(query, self._end_of_data)
 
     async def etrn(self, session: Session, domain: str) -> Reply | None:
         """Ask what waited, then the ETRN restrictions."""
         query = self._query(session, "ETRN")
         query.domain = domain
-        if self._delay:
-            reply = await self._ask_client(query) or await self._ask_helo(query)
-            if reply is not None:
-                return reply
-        else:
+        if not self._delay:
             client, helo = session.memory.get(_PUT_OFF, (None, None))
             query.put_off = client or helo
-        query.begin(domain, q.ETRN)
-        return await self._ask(query, self._etrn) or _settle(query)
+        return await self._ask(query, *self._at_etrn) or _settle(query)
 
-    # --- the stages
+    # --- what they have in common
 
     def _query(self, session: Session, command: str) -> Query:
-        return Query(session, command, self._log, soft_bounce=self._soft_bounce)
+        return Query(session, command, self._log, self._soft_bounce)
 
-    async def _ask_client(self, query: Query) -> Reply | None:
-        if not self._client:
-            return None
-        query.begin(query.session.client.named_address, q.CLIENT)
-        return await self._ask(query, self._client)
-
-    async def _ask_helo(self, query: Query) -> Reply | None:
-        helo = query.session.helo
-        if not self._helo or not helo:
-            return None
-        query.begin(helo, q.HELO)
-        return await self._ask(query, self._helo)
-
-    async def _ask_sender(self, query: Query) -> Reply | None:
-        sender = query.session.transaction.sender
-        if sender is None or not (self._sender or self._sender_end):
-            return None
-        query.begin(sender, q.SENDER)
-        return await self._ask(query, self._sender) or await self._ask(query, self._sender_end)
-
-    async def _ask_recipient(self, session: Session, address: str, command: str) -> Reply | None:
+    def _ask_recipient(self, session: Session, address: str, command: str) -> Answer:
+        """Return the answer; or who will give it, when somebody has to be waited for."""
         # RFC 5321 4.5.1: postmaster without a domain is always accepted.
-        if address.lower() == "postmaster":
+        if len(address) == _POSTMASTER_LENGTH and address.lower() == _POSTMASTER:
             return None
         # Servers that we probe may probe the sender of the probe: that must have an end.
         services = self._services
         if services.verifies and services.verifier is not None and services.verifier.is_probe_sender(address):
             return None
-        query = self._query(session, command)
-        query.recipient = address
+        query = Query(session, command, self._log, self._soft_bounce, address)
         if not self._delay:
             query.put_off = session.transaction.verdicts.get(_PUT_OFF)
-        elif self._put_off:
-            reply = (
-                await self._ask_client(query) or await self._ask_helo(query) or await self._ask_sender(query)
-            )
-            if reply is not None:
-                return reply
-        query.begin(address, q.RECIPIENT)
         try:
-            for checks in self._recipient:
-                verdict = await run(checks, query)
-                if isinstance(verdict, Reply):
-                    return _told(query, verdict)
-            if services.recorder is None and services.recipients.passes(address):
-                return _settle(query)
-            return _settle(query) or _refusal(query, await run(self._recipient_end, query))
+            refusal: Any = walk(self._at_recipient, query)
+            if refusal is None:
+                if (
+                    query.put_off is None
+                    and services.recorder is None
+                    and services.recipients.passes(address)
+                ):
+                    return None
+                return self._finish(query)
+        except _UNDECIDED as error:
+            return self._undecided(query, error)
+        if refusal.__class__ is CoroutineType:
+            return self._finish(query, refusal)
+        return _told(query, refusal)
+
+    async def _finish(self, query: Query, lists: Coroutine[Any, Any, Verdict] | None = None) -> Reply | None:
+        """Wait for the verdict of the lists; if they have nothing against it the recipient must exist."""
+        try:
+            if lists is not None:
+                refusal = _refusal(query, await lists)
+                if refusal is not None:
+                    return refusal
+            refusal = _settle(query)
+            if refusal is not None:
+                return refusal
+            outcome: Any = run(self._recipient_end, query)
+            return _refusal(query, await outcome if outcome.__class__ is CoroutineType else outcome)
         except _UNDECIDED as error:
             return self._undecided(query, error)
 
-    async def _ask_whole(self, query: Query, checks: tuple[Check, ...], kind: str) -> Reply | None:
+    async def _ask_whole(self, query: Query, stage: Stage) -> Reply | None:
         """Ask about the whole message; a recipient is named only when it is the only one."""
         recipients = query.session.transaction.recipients
         if len(recipients) == 1:
             query.recipient = recipients[0].original
-        query.begin(query.command, kind)
-        return await self._ask(query, checks) or _settle(query)
+        return await self._ask(query, stage) or _settle(query)
 
-    async def _ask(self, query: Query, checks: tuple[Check, ...]) -> Reply | None:
-        """Return the refusal of a list, if it refuses; what could not be asked is one, too."""
+    async def _ask(self, query: Query, *stages: Stage) -> Reply | None:
+        """Return the refusal of a list, if one refuses; what could not be asked is one, too."""
         try:
-            return _refusal(query, await run(checks, query))
+            outcome: Any = walk(stages, query)
+            return _refusal(query, await outcome if outcome.__class__ is CoroutineType else outcome)
         except _UNDECIDED as error:
             return self._undecided(query, error)
 
@@ -280,3 +254,30 @@ def _settle(query: Query) -> Reply | None:
         return None
     reply = query.refuse(query.put_off)
     return None if reply is None else _told(query, reply)
+
+
+# --- what the lists are about
+
+
+def _client_name(query: Query) -> str:
+    return query.session.client.named_address
+
+
+def _helo_name(query: Query) -> str | None:
+    return query.session.helo or None
+
+
+def _sender_name(query: Query) -> str | None:
+    return query.session.transaction.sender
+
+
+def _recipient_name(query: Query) -> str:
+    return query.recipient
+
+
+def _etrn_name(query: Query) -> str:
+    return query.domain
+
+
+def _command_name(query: Query) -> str:
+    return query.command

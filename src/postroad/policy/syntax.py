@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from postroad.model.reply import Reply
-from postroad.model.session import Transaction
 from postroad.policy import query as q
 from postroad.policy.params import INVALID_HOSTNAME_REJECT_CODE, NON_FQDN_REJECT_CODE
 from postroad.policy.query import Query
@@ -18,6 +17,8 @@ from postroad.proto.hostname import (
     valid_literal,
     valid_unicode_hostname,
 )
+
+_UNQUALIFIED = "need fully-qualified address"
 
 
 def refused(code: int, status: str, name: str, kind: str, why: str) -> Reply:
@@ -97,7 +98,10 @@ def reject_non_fqdn_sender(services: Services) -> Check:
 
     def check(query: Query) -> Verdict:
         transaction = query.session.transaction
-        return _need_domain(code, transaction.sender, q.SENDER, transaction) if transaction.sender else None
+        sender = transaction.sender
+        if not sender or _has_domain(sender, transaction.smtputf8):
+            return None
+        return refused(code, "5.5.2", sender, q.SENDER, _UNQUALIFIED)
 
     return check
 
@@ -108,16 +112,18 @@ def reject_non_fqdn_recipient(services: Services) -> Check:
 
     def check(query: Query) -> Verdict:
         address = query.recipient
-        return _need_domain(code, address, q.RECIPIENT, query.session.transaction) if address else None
+        if not address or _has_domain(address, query.session.transaction.smtputf8):
+            return None
+        return refused(code, "5.5.2", address, q.RECIPIENT, _UNQUALIFIED)
 
     return check
 
 
-def _need_domain(code: int, address: str, kind: str, transaction: Transaction) -> Verdict:
-    domain = address.rpartition("@")[2] if "@" in address else ""
-    if _is_qualified(domain, transaction.smtputf8) or (domain.startswith("[") and domain.endswith("]")):
-        return None
-    return refused(code, "5.5.2", address, kind, "need fully-qualified address")
+def _has_domain(address: str, smtputf8: bool) -> bool:
+    _, at, domain = address.rpartition("@")
+    if not at:
+        return False
+    return _is_qualified(domain, smtputf8) or (domain.startswith("[") and domain.endswith("]"))
 
 
 @lru_cache(1000)  # most mail comes from few domains

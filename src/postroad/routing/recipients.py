@@ -77,14 +77,7 @@ class RecipientCheck:
 
     def passes(self, address: str) -> bool:
         """Return whether ``refuse`` would let a recipient pass, when that is known without asking."""
-        if self._known:
-            return False
-        route = self._router.remembered(self._rewriter.rewrite(address))
-        return (
-            route is not None
-            and route.address_class is AddressClass.DEFAULT
-            and route.transport not in ("error", "retry")
-        )
+        return not self._known and self._router.is_elsewhere(address)
 
     async def refuse(self, address: str, *, sender: bool = False) -> Reply | None:
         """Return the refusal of an address as the client gave it (internal form), None to let it pass.

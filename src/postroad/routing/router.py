@@ -120,6 +120,7 @@ class Router:
         self._double_bounce = settings[DOUBLE_BOUNCE_SENDER].lower() + "@"
         fixed = not (self._table or self._relocated or self._transports or self._relayhosts)
         self._domains: dict[str, Route] | None = {} if fixed and self._classes.fixed else None
+        self._elsewhere: set[str] = set()  # those of them that mail is sent on to
 
     def _maps(self, settings: Settings, context: TableContext, param: Param[tuple[str, ...]]) -> Maps:
         specs = settings[param]
@@ -136,6 +137,17 @@ class Router:
         """Return what ``route`` would, if no table can change it and its domain was asked for before."""
         resolution = self._recall(address)
         return None if resolution is None else self._queued(resolution)
+
+    def is_elsewhere(self, address: str) -> bool:
+        """Return whether an address, as a client gave it, is known to be one that is sent on, and not ours.
+
+        False where that is not known without asking.
+        """
+        local, _, domain = address.rpartition("@")
+        # What is remembered is in standard form, so that nothing would be appended to it.
+        if domain not in self._elsewhere or not local or "%" in local or "!" in local or "@" in local:
+            return False
+        return self._allow_minus or local[0] != "-"
 
     async def classify(self, address: str) -> AddressClass:
         """Return the class of an address."""
@@ -177,7 +189,10 @@ class Router:
         if domains is not None and plain and resolution.valid and resolution.route.recipient == address:
             if len(domains) >= _CACHED:
                 domains.clear()
-            domains[domain] = resolution.route
+                self._elsewhere.clear()
+            domains[domain] = route = resolution.route
+            if route.address_class is AddressClass.DEFAULT and route.transport not in ("error", "retry"):
+                self._elsewhere.add(domain)
         return resolution
 
     def _recall(self, address: str) -> Resolution | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import partial
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from postroad.base.errors import LookupUnavailable, StoreUnavailable, TableUnavailable
-from postroad.base.tasks import start
+from postroad.base.tasks import result, start
 from postroad.mail.address import to_external
 from postroad.model.ports import FilterSession, Policy, Receiver
 from postroad.model.reply import Reply
@@ -177,7 +178,18 @@ class SessionHooks(Notes):
             return self._ask(self._recipient(address, self.filters))
         if policy is None or "recipient" not in self._service.stages:
             return None
-        return self._ask(policy.recipient(self._session, address))
+        try:
+            answer: Any = policy.recipient(self._session, address)
+        except Exception as error:  # noqa: BLE001 - as with a coroutine
+            return self._known(None, error)
+        if answer is None:
+            return None
+        return self._ask(answer) if answer.__class__ is CoroutineType else self._known(answer)
+
+    def _known(self, reply: Reply | None, error: Exception | None = None) -> Answer:
+        """Settle an answer that is there at once."""
+        self._settle(reply, error)
+        return self._answer
 
     async def _charged_recipient(self, address: str, allowance: Allowance) -> Reply | None:
         refusal = await allowance.recipient(self._session)
@@ -186,7 +198,7 @@ class SessionHooks(Notes):
     async def _recipient(self, address: str, filters: FilterSession | None) -> Reply | None:
         service = self._service
         if service.policy is not None and "recipient" in service.stages:
-            reply = await service.policy.recipient(self._session, address)
+            reply = await result(service.policy.recipient(self._session, address))
             if reply is not None and not reply.accepts:
                 if filters is not None:
                     await filters.recipient(address, reply)

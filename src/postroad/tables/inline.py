@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from postroad.base.kinds import split_list
 from postroad.mail.address import fold
@@ -35,6 +35,10 @@ class Inline(LocalTable):
     def get(self, key: str) -> str | None:
         """Look a key up."""
         return self._pairs.get(key)
+
+    def words(self) -> Mapping[str, str]:
+        """Return the pairs by key."""
+        return self._pairs
 
     def entries(self) -> Iterator[tuple[str, str]]:
         """Yield the pairs in their order."""

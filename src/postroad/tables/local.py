@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 
 class LocalTable:
@@ -24,6 +24,13 @@ class LocalTable:
     async def lookup(self, key: str) -> str | None:
         """Look a key up."""
         return self.get(key)
+
+    def words(self) -> Mapping[str, str] | None:
+        """Return the records by folded key, as they are now; None for a table that has no such list.
+
+        TableUnavailable when that cannot be known.
+        """
+        return None
 
     def entries(self) -> Iterator[tuple[str, str]]:
         """Yield every key with its value.  ValueError when this sort of table has no such list."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from postroad.base.errors import TableUnavailable
@@ -67,6 +67,15 @@ class Maps:
             if value is not None:
                 return self._checked(table.name, key, value)
         return None
+
+    def words(self) -> Mapping[str, str] | None:
+        """Return the records by folded key, where there is one table and it has such a list.
+
+        TableUnavailable when that cannot be known.
+        """
+        if not self.now or len(self._tables) != 1:
+            return None
+        return self._tables[0][0].words()  # type: ignore[attr-defined, no-any-return]
 
     def first_now(self, keys: Iterable[Key]) -> tuple[str, str] | None:
         """Return the first key that is there, and its value, where ``now`` is true."""

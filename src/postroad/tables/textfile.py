@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from postroad.tables.context import TableContext
 from postroad.tables.lines import read_aliases, read_map
@@ -24,6 +24,10 @@ class TextFile(LocalTable):
     def get(self, key: str) -> str | None:
         """Look a key up."""
         return self._source.get().get(key)
+
+    def words(self) -> Mapping[str, str]:
+        """Return the records by key."""
+        return self._source.get()
 
     def entries(self) -> Iterator[tuple[str, str]]:
         """Yield the records in the file's order."""
