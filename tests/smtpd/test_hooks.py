@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from postroad.base.errors import TableUnavailable
 from postroad.model.client import Client
 from postroad.model.reply import Reply
 from postroad.model.session import Session
@@ -43,6 +44,22 @@ async def test_an_answer_that_is_there_is_given_at_once(hooked):
     assert hooked.hooks.recipient("b@example.test") is None
     hooked.stand.policy.replies["recipient"] = refusal = Reply(550, "5.1.1", "no")
     assert hooked.hooks.recipient("b@example.test") is refusal
+    assert hooked.connection.answers == []
+
+
+async def test_a_policy_may_answer_without_a_coroutine(hooked):
+    policy, refusal = hooked.stand.policy, Reply(550, "5.1.1", "no")
+    policy.recipient = lambda _session, _address: refusal
+    assert hooked.hooks.recipient("b@example.test") is refusal
+    assert "550 5.1.1 no" in hooked.stand.sink.lines[-1]
+
+    def fail(_session, _address):
+        raise TableUnavailable("broken")
+
+    policy.recipient = fail
+    assert hooked.hooks.recipient("b@example.test").line() == "451 4.3.0 Temporary lookup failure"
+    policy.recipient = lambda _session, _address: None
+    assert hooked.hooks.recipient("b@example.test") is None
     assert hooked.connection.answers == []
 
 
