@@ -16,6 +16,7 @@ from postroad.delivery.mailbox.local import LocalAgent
 from postroad.delivery.mailbox.remote import HelperWriter
 from postroad.delivery.mailbox.virtual import VirtualAgent
 from postroad.delivery.smtp.agent import SmtpAgent
+from postroad.delivery.smtp.filtered import reply_filter
 from postroad.delivery.smtp.logins import open_logins
 from postroad.delivery.smtp.security import Security
 from postroad.delivery.smtp.tls_engine import TlsEngine
@@ -104,6 +105,7 @@ class AgentBuilder:
             own=self._own.own,
             pass_on=self._pass_on,
             security=self._security(settings, program, resolver, log),
+            reply_filter=reply_filter(settings, program, self._tables),
         )
 
     def _virtual(self, name: str, settings: Settings, log: Log) -> VirtualAgent:

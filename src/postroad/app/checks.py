@@ -27,7 +27,7 @@ from postroad.tables.context import TableContext
 from postroad.tables.registry import open_table, problem_of
 from postroad.tables.textfile import TextFile
 
-_MAP_ENDINGS = ("_maps", "_address_maps", "_dns_reply_filter")
+_MAP_ENDINGS = ("_maps", "_address_maps", "_reply_filter")
 
 
 def restrictions(config: Config) -> list[Problem]:
@@ -125,8 +125,9 @@ def _specs(config: Config) -> Iterator[tuple[str, str, Settings, str]]:
                 continue
             where = _where(config, service, param.name)
             value = settings[param]
-            if where and isinstance(value, tuple):
-                yield from ((where, param.name, settings, spec) for spec in value)
+            if where and value:
+                specs = (value,) if isinstance(value, str) else value
+                yield from ((where, param.name, settings, spec) for spec in specs)
 
 
 def addresses(config: Config) -> list[Problem]:

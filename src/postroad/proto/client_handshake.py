@@ -30,7 +30,7 @@ class Handshake:
 
     def __init__(self, manners: Manners, peer: Peer, warn: Callable[[str], None] = lambda _: None, terms: Terms | None = None) -> None:  # fmt: skip  # noqa: E501
         self._manners = manners
-        self._parser = ReplyParser(manners.reply_limit)
+        self._parser = self._new_parser()
         self._out = b""
         self._warn = warn
         self._terms = terms
@@ -42,6 +42,9 @@ class Handshake:
     def feed(self, data: bytes) -> None:
         """Take what the server sent."""
         self._parser.feed(data)
+
+    def _new_parser(self) -> ReplyParser:
+        return ReplyParser(self._manners.reply_limit)
 
     def take(self) -> bytes:
         """Return what is to be sent now, b"" for nothing."""

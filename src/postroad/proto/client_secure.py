@@ -12,7 +12,7 @@ from postroad.proto.client_features import Features
 from postroad.proto.client_handshake import Handshake
 from postroad.proto.client_stages import AUTH, CLOSED, EHLO, GREETING, IDLE, LHLO, STARTTLS, TLS, Event, Stage
 from postroad.proto.client_values import Manners, Peer, Terms
-from postroad.proto.replies import ReplyParser, ServerReply
+from postroad.proto.replies import ServerReply
 from postroad.proto.sasl.client_values import ClientExchange, SaslError
 
 #: Challenges of one login; no mechanism has more than a few.
@@ -52,7 +52,7 @@ class SecureHandshake(Handshake):
         """
         self.encrypted = True
         self.verified = verified
-        self._parser = ReplyParser(self._manners.reply_limit)
+        self._parser = self._new_parser()
         self.features = Features()
         if self._terms is not None and self._terms.wrapper:
             self.stage = GREETING

@@ -64,6 +64,7 @@ class Event(Enum):
     START_TLS = "shake hands, then call secured or insecure"
     LOGIN = "choose a mechanism, then call log_in or refuse"
     REFUSED = "the handshake failed: session.failure says why; close"
+    FILTER = "look up session.question, then call filtered or unfiltered"
     CONTENT = "send the content of session.current, then call content_sent"
     FINISHED = "every recipient of session.finished has its outcome"
     BROKEN = "nothing more can be sent here; close"

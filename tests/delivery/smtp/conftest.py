@@ -13,6 +13,7 @@ from postroad.base.params import settings_of
 from postroad.base.wheel import Wheel
 from postroad.delivery.smtp import params as smtp_params
 from postroad.delivery.smtp.agent import SmtpAgent
+from postroad.delivery.smtp.filtered import reply_filter
 from postroad.delivery.smtp.logins import open_logins
 from postroad.delivery.smtp.security import Security
 from postroad.delivery.smtp.tls_engine import TlsEngine
@@ -233,7 +234,15 @@ async def post():
     posts = []
 
     def make(
-        *servers, program="smtp", hosts=None, timeouts=None, files=None, dane=None, table_clock=None, **texts
+        *servers,
+        program="smtp",
+        hosts=None,
+        timeouts=None,
+        files=None,
+        dane=None,
+        table_clock=None,
+        look_up_reply=None,
+        **texts,
     ):
         sink = ListSink()
         loop = asyncio.get_running_loop()
@@ -261,6 +270,7 @@ async def post():
             security=secure(
                 chosen, program, log, clock, files=files or {}, dane=dane, table_clock=table_clock
             ),
+            reply_filter=look_up_reply or reply_filter(chosen, program, TableContext(texts=chosen.texts)),
         )
         for stage, seconds in (timeouts or {}).items():
             agent._context.timeouts[stage] = seconds

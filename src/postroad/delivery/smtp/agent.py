@@ -14,6 +14,7 @@ from postroad.delivery.smtp.attempt import Attempt, Hosts
 from postroad.delivery.smtp.connection import Connection
 from postroad.delivery.smtp.context import UNEXPECTED, ClientContext
 from postroad.delivery.smtp.dial import Dialer
+from postroad.delivery.smtp.filtered import ReplyFilter
 from postroad.delivery.smtp.lane import Lane
 from postroad.delivery.smtp.parcel import Carrier, Parcel, Report
 from postroad.delivery.smtp.security import Security
@@ -34,6 +35,7 @@ class SmtpAgent:
     ``hosts`` finds the hosts of a next hop and raises NoHosts.  ``own`` are the addresses of
     inet_interfaces.  ``pass_on(job, transport, report)`` hands a job to best_mx_transport; without
     it such mail is deferred.  ``security`` is what is asked of connections, None for nothing.
+    ``reply_filter`` is asked about each line that a server says.
     """
 
     gathers = 1
@@ -52,6 +54,7 @@ class SmtpAgent:
         own: Sequence[str] = (),
         pass_on: PassOn | None = None,
         security: Security | None = None,
+        reply_filter: ReplyFilter | None = None,
     ) -> None:
         self.transport = transport
         self._context = ClientContext(settings, program, log, clock, wheel, loop)
@@ -60,7 +63,7 @@ class SmtpAgent:
             if security.logins is not None and security.logins.by_sender:
                 self._context.keep_none()
         self._now = clock.steady
-        self._dialer = Dialer(self._context, own)
+        self._dialer = Dialer(self._context, own, reply_filter)
         self._hosts = hosts
         self._pass_on = pass_on
         self._context.passes_on = pass_on is not None

@@ -7,11 +7,12 @@ import errno
 import ipaddress
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from postroad.delivery.smtp import params as p
 from postroad.delivery.smtp.connection import Connection
 from postroad.delivery.smtp.context import BIND_FAILED, ClientContext
+from postroad.delivery.smtp.filtered import FilteredConnection, ReplyFilter
 from postroad.delivery.smtp.lane import Lane
 from postroad.delivery.smtp.security import Bond
 from postroad.model.outcome import Outcome
@@ -24,8 +25,9 @@ class Dialer:
     When those are one for IPv4 or IPv6, as on a virtual host, mail goes out from it too.
     """
 
-    def __init__(self, context: ClientContext, own: Sequence[str] = ()) -> None:
+    def __init__(self, context: ClientContext, own: Sequence[str] = (), reply_filter: ReplyFilter | None = None) -> None:  # fmt: skip  # noqa: E501
         self._context = context
+        self._reply_filter = reply_filter
         client = context.client
         self._timeout = client[p.CONNECT_TIMEOUT] or None
         self._enforce = client[p.BIND_ADDRESS_ENFORCE]
@@ -47,7 +49,7 @@ class Dialer:
             if not ready.done():
                 ready.set_result(None)
 
-        connection = Connection(self._context, peer, lane, then, bond)
+        connection = self._connection(peer, lane, then, bond)
         where = f"{peer.host}:{peer.port}" if peer.port else peer.host
         sock: socket.socket | None = None
         try:
@@ -68,6 +70,12 @@ class Dialer:
             raise
         await ready
         return connection
+
+    def _connection(self, peer: Peer, lane: Lane, then: Callable[[Connection], None], bond: Bond | None) -> Connection:  # fmt: skip  # noqa: E501
+        look_up = self._reply_filter
+        if look_up is None:
+            return Connection(self._context, peer, lane, then, bond)
+        return FilteredConnection(look_up, self._context, peer, lane, then, bond)
 
     def _path(self, path: str) -> str:
         return os.path.join(self._context.queue_directory, path)  # noqa: PTH118 - text for connect(2)

@@ -95,6 +95,12 @@ SEND_XFORWARD = _pair(
     "no",
     "tell a server that announces XFORWARD whose mail it is: name and address of the client it came from.",
 )
+REPLY_FILTER = _pair(
+    "reply_filter",
+    STRING,
+    "",
+    "the table (one type:name) that is asked about each line of a server's replies, and may replace it.",
+)
 ADDRESS_VERIFY_TARGET = _pair(
     "address_verify_target",
     choice("rcpt", "data"),
