@@ -1,6 +1,6 @@
 """A content filter as amavis is one: it takes mail by SMTP on one port and hands it back to another.
 
-A process of its own, to be killed: ``python -m peers.reinjector LISTEN BACK [ANSWER]``.  It answers the
+A process of its own, to be killed: ``python reinjector.py LISTEN BACK [ANSWER]``.  It answers the
 final dot with what the other side answered, or with ``ANSWER`` and then hands nothing on.  A message
 whose subject has the word "virus" is refused.  It marks what it has seen with a field ``X-Filtered``
 that has the envelope, and what XFORWARD said.
@@ -9,16 +9,17 @@ that has the envelope, and what XFORWARD said.
 from __future__ import annotations
 
 import contextlib
-import signal
+import os
 import smtplib
 import socket
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:  # the process itself has no other module of the tests
+    from peers.services import Service
 
 HOST = "127.0.0.1"
 _EHLO = (
@@ -94,37 +95,11 @@ def _content(file: BinaryIO) -> bytes:
     return b"".join(lines)
 
 
-class Reinjector:
-    """The process; it can be killed and started again."""
+def reinjector(back: int, port: int, answer: str = "") -> Service:
+    """Return a filter on ``port`` that hands mail back to ``back``; a context manager."""
+    from peers.services import Service
 
-    def __init__(self, back: int, port: int, answer: str = "") -> None:
-        self.back, self.port, self.answer = back, port, answer
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        from peers.harness import listening, until
-
-        tests = Path(__file__).parent.parent
-        command = [sys.executable, "-m", "peers.reinjector", str(self.port), str(self.back), self.answer]
-        self._process = subprocess.Popen(command, cwd=tests, stdin=subprocess.DEVNULL)
-        until(lambda: (HOST, self.port) in listening(), 15)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-
-@contextlib.contextmanager
-def reinjector(back: int, port: int, answer: str = "") -> Iterator[Reinjector]:
-    """Run a filter on ``port`` that hands mail back to ``back``."""
-    filtering = Reinjector(back, port, answer)
-    filtering.start()
-    try:
-        yield filtering
-    finally:
-        filtering.kill()
+    return Service([sys.executable, __file__, str(port), str(back), answer], port, Path(os.devnull))
 
 
 if __name__ == "__main__":
