@@ -83,6 +83,17 @@ async def test_one_that_hung_up_while_nothing_was_asked(bench):
         await link.ask(5)
 
 
+async def test_one_that_hung_up_amid_a_body_that_it_does_not_answer(bench):
+    stub = await bench.stub(events=0x80000)
+    link = await agreed(bench, stub)
+    stub.hang_up()
+    while link._transport is not None:
+        await asyncio.sleep(0)
+    link.send(link.machine.part(codec.BODY, 1))
+    with pytest.raises(MilterError, match="can't read SMFIC_BODYEOB reply packet header: Application error"):
+        await link.drain(memoryview(b"x"), 5)
+
+
 async def test_one_that_breaks_the_protocol(bench):
     stub = await bench.stub({"M": [b"Z"]})
     link = await agreed(bench, stub)

@@ -144,7 +144,8 @@ class Link(asyncio.Protocol):
         """Return what the log has of a connection that was lost while nothing was asked."""
         if self._failure is not None and str(self._failure):
             return self._failure
-        name = COMMAND_NAMES.get(self.machine.awaited or codec.BODY, "")
+        # where a body's pieces have no answers, the next one is to its end
+        name = COMMAND_NAMES.get(self.machine.awaited or codec.END, "")
         return MilterError(f"can't read {name} reply packet header: {self._reason}")
 
     def _fail(self, error: MilterError | None) -> None:

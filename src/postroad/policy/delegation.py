@@ -255,11 +255,11 @@ class PolicyServer:
         return line
 
     def _tell(self, error: Exception, *, last: bool) -> None:
-        """Log a failed try, as Postfix does: a connection that was closed only when it is the last."""
+        """Log a failed try, as Postfix does: one closed, or without a socket, only when it is the last."""
         name = self.spec.endpoint.name
         if isinstance(error, AnswerError):
             self._log.warning("smtpd", f"{error} in input from {name}")
-        if last or not isinstance(error, (ConnectionResetError, BrokenPipeError)):
+        if last or not isinstance(error, (ConnectionResetError, BrokenPipeError, FileNotFoundError)):
             self._log.warning("smtpd", f"problem talking to server {name}: {_reason(error)}")
 
 
