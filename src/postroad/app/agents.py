@@ -32,6 +32,7 @@ from postroad.net.interfaces import OwnAddresses
 from postroad.net.mailhosts import MailHosts
 from postroad.net.params import DNSSEC_PROBE, TLS_DANE_DIGESTS
 from postroad.net.resolver import CachingResolver
+from postroad.outcome.statusfilter import FilteredAgent, status_filter
 from postroad.tables.context import TableContext
 
 PROGRAMS = ("smtp", "lmtp", "virtual", "local", "error", "discard")
@@ -70,7 +71,9 @@ class AgentBuilder:
             settings = self._config.settings_for(service)
             log = self._core.log.named(settings[SYSLOG_NAME])
             programs[service.name] = (program, log)
-            agents[service.name] = self._agent(service, program, settings, log)
+            agent = self._agent(service, program, settings, log)
+            status = status_filter(settings, program, self._tables, log)
+            agents[service.name] = agent if status is None else FilteredAgent(agent, service.name, status)
         # Routing and scheduler use these whatever master.cf says.
         for name, agent in (("error", ErrorAgent()), ("retry", RetryAgent()), ("discard", DiscardAgent())):
             programs.setdefault(name, ("discard" if name == "discard" else "error", self._log))

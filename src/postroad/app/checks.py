@@ -27,7 +27,7 @@ from postroad.tables.context import TableContext
 from postroad.tables.registry import open_table, problem_of
 from postroad.tables.textfile import TextFile
 
-_MAP_ENDINGS = ("_maps", "_address_maps", "_reply_filter")
+_MAP_ENDINGS = ("_maps", "_address_maps", "_reply_filter", "_status_filter")
 
 
 def restrictions(config: Config) -> list[Problem]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from postroad.base.kinds import INT, STRING
-from postroad.base.params import Group
+from postroad.base.kinds import INT, LIST, STRING
+from postroad.base.params import Group, Param
 
 params = Group("outcome")
 
@@ -32,3 +32,24 @@ DELAY_NOTICE_RECIPIENT = params.declare(
     "postmaster",
     "Who gets a copy of the header of late mail (class delay).",
 )
+DEFAULT_DELIVERY_STATUS_FILTER = params.declare(
+    "default_delivery_status_filter",
+    LIST,
+    "",
+    "The tables that are asked about what an agent reports, as 'status text', and may put another status and"
+    " text in its place; a success stays a success, and a failure a failure.",
+)
+DELIVERY_STATUS_FILTER: dict[str, Param[tuple[str, ...]]] = {
+    program: params.declare(
+        f"{program}_delivery_status_filter",
+        LIST,
+        "$default_delivery_status_filter",
+        f"The delivery status filter of {who}.",
+    )
+    for program, who in (
+        ("smtp", "the SMTP client"),
+        ("lmtp", "the LMTP client"),
+        ("local", "local delivery"),
+        ("virtual", "virtual delivery"),
+    )
+}
