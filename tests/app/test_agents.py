@@ -13,6 +13,7 @@ from postroad.delivery.smtp.agent import SmtpAgent
 from postroad.model.job import Job
 from postroad.model.message import Message, Recipient, Text
 from postroad.model.outcome import Outcome
+from postroad.outcome.statusfilter import FilteredAgent
 
 MASTER = """\
 slow unix - - n - 1 smtp
@@ -71,12 +72,13 @@ class Agent:
         pass
 
 
-def passed(core, place, agent=None):
+def passed(core, place, agent=None, *, probe=False):
     """Let the smtp agent pass a job on to ``place``; returns it, when it has reported."""
     stages = build(config_of("best_mx_transport = local\n", MASTER), core)
     if agent is not None:
         stages.transports["local"].agent = agent
     job = Job(Message(1, "s@x", [], 0.0), [Recipient("r@x")], "smtp", "x.example", Text(b""))
+    job.probe = probe
     reports = []
     pass_on = stages.transports["smtp"].agent._pass_on
     pass_on(job, place, reports.append)
@@ -91,6 +93,19 @@ async def test_a_job_is_passed_on_and_logged_as_who_delivered_it(core, place, ne
     assert agent.jobs == [("local", nexthop)]
     assert job.transport == "local"
     assert job.outcomes[0].status == "2.0.0"
+
+
+async def test_a_probe_is_delivered_nowhere(core):
+    agent = Agent()
+    job = passed(core, "local", agent, probe=True)
+    assert agent.jobs == []
+    assert (job.outcomes[0].status, job.outcomes[0].text) == ("2.0.0", "delivers to mailbox")
+
+
+async def test_the_reports_of_a_service_are_filtered_if_it_says_so(core):
+    master = MASTER.replace("1 smtp\n", "1 smtp -o smtp_delivery_status_filter=static:4.9.9\n")
+    transports = build(config_of("", master), core).transports
+    assert [name for name, lanes in transports.items() if isinstance(lanes.agent, FilteredAgent)] == ["slow"]
 
 
 async def test_a_transport_that_is_not_there_defers(core):

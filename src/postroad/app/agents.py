@@ -36,6 +36,7 @@ from postroad.outcome.statusfilter import FilteredAgent, status_filter
 from postroad.tables.context import TableContext
 
 PROGRAMS = ("smtp", "lmtp", "virtual", "local", "error", "discard")
+MAILBOXES = ("virtual", "local")
 
 
 class AgentBuilder:
@@ -171,6 +172,13 @@ class AgentBuilder:
             report(job)
             return
         job.transport, job.nexthop = name, nexthop or job.nexthop
+        service = self._config.service(name)
+        if job.probe and service is not None and service.command in MAILBOXES:
+            job.all(
+                Outcome("2.0.0", "delivers to mailbox", service.command)
+            )  # nothing to deliver: see probes
+            report(job)
+            return
         try:
             lanes.agent.deliver(job, report)
         except Exception as error:  # noqa: BLE001 - a defect in an agent must not lose mail
