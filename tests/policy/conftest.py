@@ -55,6 +55,11 @@ class FakeRouter:
     broken: bool = False
     asked: list[str] = field(default_factory=list)
 
+    async def is_valid(self, address: str) -> bool:
+        if self.broken:
+            raise TableUnavailable("table mydestination is unavailable")
+        return not address.startswith("!")
+
     async def route(self, address: str, sender: str = "") -> Route:
         self.asked.append(address)
         if self.broken:

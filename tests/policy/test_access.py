@@ -220,3 +220,15 @@ async def test_a_file_that_cannot_be_read_is_not_without_the_key(services, ask):
     table = access.AccessTable(made, "hash:/does/not/exist", "")
     assert not table.lacks("ann@a.example.org", access.extensions_of(made))
     assert "Server configuration error" in await ask(access.recipient(made, "hash:/does/not/exist", ""))
+
+
+@pytest.mark.parametrize("make", [access.sender, access.recipient])
+@pytest.mark.parametrize("address", ["Bob@Example.NET", "Bob%x@Example.NET"])
+async def test_patterns_see_mail_addresses_in_lower_case(services, ask, session, tmp_path, make, address):
+    (tmp_path / "patterns").write_text("/^(B.*)@/i REJECT $1\n/^(b.*)@(.*)/ DEFER $1 $2\n")
+    made = services()
+    made.tables.config_directory = str(tmp_path)
+    session.transaction.sender = address
+    said = await ask(make(made, "regexp:patterns", ""), recipient=address)
+    assert said.endswith(address.lower().replace("@", " "))
+    assert f"<{address}>" in said

@@ -151,3 +151,11 @@ async def test_a_broken_filter_lets_nobody_pass(filtering, ask, new_session):
     check = filtering("check_sender_mx_access", MX="WRONG")
     with pytest.raises(BrokenFilter):
         await ask(check, new_session(sender="u@mx.test"))
+
+
+async def test_the_hosts_file_comes_before_the_dns(services, ask, session):
+    made = services()
+    made.hosts = {"localhost": ("127.0.0.1",)}.get
+    session.transaction.sender = "a@localhost"
+    check = makers()["check_sender_mx_access"](made, "", "inline:{ {127 = REJECT no} }", "")
+    assert await ask(check) == "554 5.7.1 <a@localhost>: Sender address rejected: no"

@@ -82,6 +82,15 @@ async def test_routing_inside_an_address_is_refused_whatever_its_domain(world, s
     assert await say(world(), address) == f"554 5.7.1 <{address}>: Relay access denied"
 
 
+async def test_routing_that_leads_nowhere_is_bad_syntax(world, session):
+    here = world()
+    assert (await here.policy.routing(session, "!user@here.test")).line() == "501 5.1.3 Bad address syntax"
+    assert await here.policy.routing(session, "user%other.test@here.test") is None
+    here.router.broken = True
+    reply = await here.policy.routing(session, "user%other.test@here.test")
+    assert reply.line() == "451 4.3.0 <user%other.test@here.test>: Temporary lookup failure"
+
+
 async def test_routing_without_a_domain_is_decided_by_what_it_means(world, say):
     here = world()
     for address in (

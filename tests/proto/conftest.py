@@ -69,6 +69,9 @@ class FakeHooks:
         self.discarded += 1
         self._pieces.clear()
 
+    def routing(self, address):
+        return self._say("routing", address)
+
     def verify(self, address):
         return self._say("verify", address)
 

@@ -129,6 +129,38 @@ def test_an_unreadable_address_is_told_to_the_log(talk):
     assert talk.hooks.notices == [(Notice.BAD_ADDRESS, "<a@?>")]
 
 
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("MAIL FROM:<%s>", "501 5.1.7 Bad sender address syntax"),
+        ("RCPT TO:<%s>", "501 5.1.3 Bad recipient address syntax"),
+        ("VRFY <%s>", "501 5.1.3 Bad recipient address syntax"),
+    ],
+)
+@pytest.mark.parametrize("address", ["!u@x.test", "u%@x.test", "u@@x.test"])
+def test_routing_that_leads_nowhere_is_bad_syntax(talk, line, answer, address):
+    talk.ask("EHLO a")
+    if "RCPT" in line:
+        talk.ask("MAIL FROM:<a@b.test>")
+    talk.hooks.replies["routing", address] = Reply(501, "5.1.3", "Bad address syntax")
+    assert talk.ask(line % address) == answer
+    assert talk.hooks.notices[-1] == (Notice.BAD_ADDRESS, line.split(":")[-1].removeprefix("VRFY ") % address)
+
+
+def test_routing_is_asked_about_only_where_there_is_any(talk):
+    talk.ask("EHLO a", "MAIL FROM:<a@b.test>", "RCPT TO:<u@x.test>", "RCPT TO:<u%y.test@x.test>")
+    talk.ask("RCPT TO:<y.test!u@x.test>")
+    asked = [words for words in talk.hooks.asked if words[0] == "routing"]
+    assert asked == [("routing", "u%y.test@x.test"), ("routing", "y.test!u@x.test")]
+
+
+def test_routing_that_nobody_can_look_up_is_put_off(talk):
+    talk.ask("EHLO a")
+    talk.hooks.replies["routing"] = Reply(451, "4.3.0", "Temporary lookup failure")
+    assert talk.ask("MAIL FROM:<u%y.test@x.test>") == "451 4.3.0 Temporary lookup failure"
+    assert talk.ask("RCPT TO:<b@x.test>") == "503 5.5.1 Error: need MAIL command"
+
+
 def test_the_transaction_has_what_the_client_said(talk):
     talk.ask("EHLO x", "MAIL FROM:<a@example.net> SIZE=100 BODY=8BITMIME RET=hdrs ENVID=a+2Bb SMTPUTF8")
     talk.ask("RCPT TO:<b@example.test> NOTIFY=NEVER ORCPT=rfc822;c+40d")

@@ -58,7 +58,15 @@ def test_two_addresses_are_none(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["a@example.net", "<Name <a@example.net>>", "<g:a@example.net;>", "<@example.net>"]
+    "text",
+    [
+        "a@example.net",
+        "<Name <a@example.net>>",
+        "<g:a@example.net;>",
+        "<@example.net>",
+        "<a(c)@example.net>",
+        "<a@example.net,>",
+    ],
 )
 def test_strictly_only_an_address_in_brackets_is_one(text):
     path.parse(text)

@@ -83,6 +83,9 @@ class FakePolicy:
     async def end_of_data(self, session, size):
         return await self._say("end", size)
 
+    async def routing(self, session, address):
+        return await self._say("routing", address)
+
     async def verify(self, session, address):
         return await self._say("verify", address)
 
@@ -198,7 +201,7 @@ class Peer:
     async def reply(self):
         lines = []
         while True:
-            line = (await asyncio.wait_for(self.reader.readline(), 5)).decode()
+            line = (await asyncio.wait_for(self.reader.readline(), 30)).decode()
             if not line:
                 return "(closed)"
             lines.append(line.rstrip("\r\n"))
@@ -220,7 +223,7 @@ class Peer:
     async def rest(self):
         """Return all bytes until the end, b"" when it ends with a reset."""
         try:
-            return await asyncio.wait_for(self.reader.read(), 5)
+            return await asyncio.wait_for(self.reader.read(), 30)
         except ConnectionResetError:
             return b""
 

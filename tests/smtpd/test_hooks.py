@@ -47,6 +47,14 @@ async def test_an_answer_that_is_there_is_given_at_once(hooked):
     assert hooked.connection.answers == []
 
 
+async def test_an_address_that_leads_nowhere_is_not_logged_as_a_refusal(hooked):
+    hooked.stand.policy.replies["routing"] = refusal = Reply(501, "5.1.3", "no")
+    assert hooked.hooks.routing("!u@here.test") is refusal
+    assert not [line for line in hooked.stand.sink.lines if "reject" in line]
+    hooked.stand.policy.error = TableUnavailable("broken")
+    assert hooked.hooks.routing("!u@here.test").code == 451
+
+
 async def test_a_policy_may_answer_without_a_coroutine(hooked):
     policy, refusal = hooked.stand.policy, Reply(550, "5.1.1", "no")
     policy.recipient = lambda _session, _address: refusal

@@ -69,7 +69,7 @@ def listed(message: Message) -> Listed:
         "expired" in message.attributes,
         _printable(to_external(message.sender)) or "MAILER-DAEMON",
         [
-            ListedRecipient(_printable(to_external(r.address)), _printable(r.reason))
+            ListedRecipient(to_external(_printable(r.address)), _printable(r.reason))
             for r in message.open_recipients()
         ],
     )

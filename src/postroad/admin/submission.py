@@ -54,6 +54,9 @@ class SubmissionPolicy:
     async def helo(self, session: Session) -> Reply | None:
         """See ``connect``."""
 
+    async def routing(self, session: Session, address: str) -> Reply | None:
+        """See ``connect``."""
+
     async def recipient(self, session: Session, address: str) -> Reply | None:
         """See ``connect``."""
 

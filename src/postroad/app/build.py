@@ -228,6 +228,7 @@ class _Builder:
             log=log,
             own_address=self.own.own.__contains__,
             resolver=filtered(self.resolver, settings, "smtpd", tables, log),
+            hosts=self.hosts.addresses,
             verifier=AddressVerifier(settings, prober=self.prober, log=log, clock=self.core.clock),
         )
         asked, intake = before_queue(settings, policy, self._intake_of(settings), log, self.core)

@@ -155,6 +155,7 @@ class _Imagined:
             log=self._log,
             own_address=self._own.own.__contains__,
             resolver=filtered(self._resolver, settings, "smtpd", tables, self._log),
+            hosts=HostsFile(self._clock).addresses,
             verifier=CachedVerifier(settings, self._clock),
             recorder=self._recorder,
         )

@@ -353,6 +353,10 @@ class ProxiedPolicy:
         self.connect, self.helo, self.mail = policy.connect, policy.helo, policy.mail
         self.end_of_data, self.verify, self.etrn = policy.end_of_data, policy.verify, policy.etrn
 
+    async def routing(self, session: Session, address: str) -> Reply | None:
+        """MAIL, RCPT or VRFY: what an address leads to is the policy's to say."""
+        return await self._policy.routing(session, address)
+
     async def recipient(self, session: Session, address: str) -> Reply | None:
         """RCPT: the filter is asked about whom the policy takes."""
         reply = await result(self._policy.recipient(session, address)) if "recipient" in self._inner else None

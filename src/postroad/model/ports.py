@@ -52,6 +52,10 @@ class Policy(Protocol):
         """HELO or EHLO: ``session.helo`` is set."""
         ...
 
+    async def routing(self, session: Session, address: str) -> Reply | None:
+        """MAIL, RCPT or VRFY have an address with routing in it; 501 when that leads to no address."""
+        ...
+
     async def mail(self, session: Session) -> Reply | None:
         """MAIL: ``session.transaction.sender`` is set."""
         ...
@@ -206,6 +210,10 @@ class Router(Protocol):
 
     async def route(self, address: str, sender: str = "") -> Route:
         """Return transport and next hop."""
+        ...
+
+    async def is_valid(self, address: str) -> bool:
+        """Return whether the address leads to one whose domain can be one."""
         ...
 
     def remembered(self, address: str) -> Route | None:

@@ -14,6 +14,7 @@ from postroad.mail.address import (
     Key,
     access_keys,
     domain_keys,
+    fold,
     needs_quotes,
     network_keys,
 )
@@ -198,14 +199,18 @@ def login(services: Services, spec: str, default: str) -> Check:
 
 
 def sender(services: Services, spec: str, default: str) -> Check:
-    """``check_sender_access``: the address in MAIL FROM; its parts; for the null sender a key of its own."""
+    """``check_sender_access``: the address in MAIL FROM; its parts; for the null sender a key of its own.
+
+    Tables of patterns, too, are asked about it, and about recipients, in lower case.
+    """
     table, envelope = AccessTable(services, spec, default), Envelope(services)
     extensions, null = extensions_of(services), Key(services.settings[NULL_ACCESS_LOOKUP_KEY])
 
     async def ask(query: Query, address: str) -> Verdict:
         meaning = await envelope.meaning(address, query)
-        keys = table.address_keys(meaning.address, extensions)
-        return await table.ask(query, keys, Subject(address, q.SENDER, meaning.address))
+        folded = fold(meaning.address)
+        keys = table.address_keys(folded, extensions)
+        return await table.ask(query, keys, Subject(address, q.SENDER, folded))
 
     def check(query: Query) -> Verdict | Coroutine[Any, Any, Verdict]:
         address = query.session.transaction.sender
@@ -214,8 +219,10 @@ def sender(services: Services, spec: str, default: str) -> Check:
         if not address:
             return table.judge(query, [null], Subject("", q.SENDER, null.text)) if null.text else None
         if is_plain(address):
-            keys = table.address_keys(address, extensions)
-            return table.judge(query, keys, Subject(address, q.SENDER, address))
+            folded = fold(address)
+            return table.judge(
+                query, table.address_keys(folded, extensions), Subject(address, q.SENDER, folded)
+            )
         return ask(query, address)
 
     return check
@@ -231,8 +238,9 @@ def recipient(services: Services, spec: str, default: str) -> Check:
 
     async def ask(query: Query) -> Verdict:
         meaning = await envelope.meaning(query.recipient, query)
-        keys = table.address_keys(meaning.address, extensions)
-        verdict = await table.ask(query, keys, Subject(query.recipient, q.RECIPIENT, meaning.address))
+        folded = fold(meaning.address)
+        keys = table.address_keys(folded, extensions)
+        verdict = await table.ask(query, keys, Subject(query.recipient, q.RECIPIENT, folded))
         return None if verdict is PERMIT and meaning.suspicious else verdict
 
     def check(query: Query) -> Verdict | Coroutine[Any, Any, Verdict]:
@@ -240,8 +248,9 @@ def recipient(services: Services, spec: str, default: str) -> Check:
         if table.lacks(address, extensions):
             return None
         if address and is_plain(address):
-            keys = table.address_keys(address, extensions)
-            return table.judge(query, keys, Subject(address, q.RECIPIENT, address))
+            folded = fold(address)
+            keys = table.address_keys(folded, extensions)
+            return table.judge(query, keys, Subject(address, q.RECIPIENT, folded))
         return ask(query) if address else None
 
     return check

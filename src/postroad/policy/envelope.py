@@ -70,6 +70,10 @@ class Envelope:
             query.name = address
             raise
 
+    async def is_valid(self, address: str) -> bool:
+        """Return whether an address as the client gave it leads to one; TableUnavailable: could not look."""
+        return await self._router.is_valid(self._rewriter.rewrite(address))
+
     async def authorized(self, query: Query) -> bool:
         """Return whether anyone may send to the recipient."""
         route = await self.route(query.recipient, query)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from postroad.mail.address import fold
 from postroad.model.reply import Reply
 from postroad.model.route import AddressClass
 from postroad.policy import query as q
@@ -77,7 +78,7 @@ class _Domains:
     async def ask(self, query: Query, address: str) -> Verdict:
         """Refuse the address when its domain does not exist.  Domains of ours need no DNS."""
         route = await self._envelope.route(address, query)
-        domain = route.recipient.rpartition("@")[2]
+        domain = fold(route.recipient.rpartition("@")[2])
         if route.address_class in _OURS or (domain.startswith("[") and domain.endswith("]")):
             return None
         found = await find_mail_host(self._resolver, domain)

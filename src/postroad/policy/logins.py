@@ -40,7 +40,7 @@ class Owners:
         """Return the owners, None when the address has none; TableUnavailable when it could not look."""
         if not self._maps:
             return None
-        address = (await self._envelope.meaning(sender, query)).address
+        address = fold((await self._envelope.meaning(sender, query)).address)
         found = await self._maps.find_address(address, self._extensions)
         # Braces mean nothing here: they may be part of a name.
         return None if found is None else tuple(found.value.replace(",", " ").split())

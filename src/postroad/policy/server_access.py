@@ -67,11 +67,12 @@ class _Servers:
     Who cannot be looked up is not refused for it: these zones are other people's.
     """
 
-    __slots__ = ("_families", "_kind", "_log", "_names", "_resolver", "_table")
+    __slots__ = ("_families", "_hosts", "_kind", "_log", "_names", "_resolver", "_table")
 
     def __init__(self, services: Services, table: AccessTable, kind: Kind) -> None:
         self._resolver = services.resolver
-        self._names = unfiltered(services.resolver)  # Postfix asks the system for addresses
+        self._names = unfiltered(services.resolver)  # Postfix asks the system for addresses:
+        self._hosts = services.hosts  # /etc/hosts, then the DNS
         self._log = services.log
         self._families = families(services.settings)
         self._table = table
@@ -83,7 +84,7 @@ class _Servers:
         if domain.startswith("["):
             address = literal_address(domain) if self._kind != "NS" else None
             return await self._table.ask(query, network_keys(address), subject) if address else None
-        hosts = await self._hosts(ascii_name(domain) or domain, name)
+        hosts = await self._servers(ascii_name(domain) or domain, name)
         try:
             for host in hosts:
                 hit = await self._find(host, subject)
@@ -93,7 +94,7 @@ class _Servers:
             return self._table.refuse(query, error, subject)
         return None
 
-    async def _hosts(self, domain: str, name: str) -> Sequence[str]:
+    async def _servers(self, domain: str, name: str) -> Sequence[str]:
         """Return the servers; a domain without MX is its own, one without NS has its parent's."""
         if self._kind == "A":
             return (domain,)
@@ -123,7 +124,7 @@ class _Servers:
             if hit is not None:
                 return hit
         try:
-            addresses = await self._names.addresses(host)
+            addresses = self._hosts(host) or await self._names.addresses(host)
         except LookupUnavailable:
             addresses = ()
         if not addresses and self._kind != "A":

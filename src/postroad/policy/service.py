@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from types import CoroutineType
 from typing import Any, Final
@@ -17,6 +17,7 @@ from postroad.model.reply import Reply
 from postroad.model.session import Session
 from postroad.policy import params as p
 from postroad.policy import query as q
+from postroad.policy.envelope import Envelope
 from postroad.policy.evaluation import run
 from postroad.policy.lists import ServiceLists
 from postroad.policy.query import Query
@@ -38,9 +39,10 @@ _UNDECIDED: Final = (TableUnavailable, LookupUnavailable, ServerError)
 class ServicePolicy:
     """Implements ``model.ports.Policy`` for one service; its settings never change.
 
-    ``own_address`` says whether an IP address is one of this machine's.  A ``recorder`` hears of all
-    that is asked and answered, and then nothing that is remembered changes.  ValueError for a
-    restriction class without a definition, and for a mynetworks that cannot be used.
+    ``own_address`` says whether an IP address is one of this machine's; ``hosts`` gives the addresses of
+    a name that the system knows without the DNS.  A ``recorder`` hears of all that is asked and
+    answered, and then nothing that is remembered changes.  ValueError for a restriction class without a
+    definition, and for a mynetworks that cannot be used.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class ServicePolicy:
         log: Log,
         own_address: Callable[[str], bool],
         resolver: Resolver | None = None,
+        hosts: Callable[[str], Sequence[str]] = lambda _name: (),
         verifier: Verifier | None = None,
         recorder: Recorder | None = None,
     ) -> None:
@@ -70,9 +73,11 @@ class ServicePolicy:
             own_address=own_address,
             log=log,
             resolver=resolver,
+            hosts=hosts,
             verifier=verifier,
             recorder=recorder,
         )
+        self._envelope = Envelope(services)
         if recorder is not None:
             recorder.reason = Reasons(services).of
         lists = ServiceLists(settings, services)
@@ -122,6 +127,16 @@ class ServicePolicy:
         reply = await self._ask(query, self._helo)
         session.memory[_PUT_OFF] = (client, query.put_off)
         return reply
+
+    async def routing(self, session: Session, address: str) -> Reply | None:
+        """Refuse an address whose routing leads to none (``!user@here``)."""
+        del session
+        try:
+            valid = await self._envelope.is_valid(address)
+        except TableUnavailable as error:
+            self._log.warning("smtpd", str(error))
+            return Reply(451, "4.3.0", f"<{address}>: Temporary lookup failure")
+        return None if valid else Reply(501, "5.1.3", "Bad address syntax")
 
     async def mail(self, session: Session) -> Reply | None:
         """Ask the sender restrictions, unless they wait for RCPT."""

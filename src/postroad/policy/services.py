@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from postroad.base.errors import LookupUnavailable
@@ -72,16 +72,16 @@ class NoResolver:
 class Services:
     """Constructor arguments of the policy, in one hand for its restrictions.
 
-    ``own_address`` says whether an IP address is one of this machine's.  ``pause`` waits some
-    seconds.  ``verifier`` sends probes, None where nothing can; ``verifies`` says that a restriction
-    asks it.  With a ``recorder`` a session is only imagined: nothing that is remembered may change.
-    ``lists`` is set by the compiler.  ``shared`` has what restrictions share, by a name of
-    their own.
+    ``own_address`` says whether an IP address is one of this machine's.  ``hosts`` gives the addresses
+    of a name that the system knows without the DNS.  ``pause`` waits some seconds.  ``verifier`` sends
+    probes, None where nothing can; ``verifies`` says that a restriction asks it.  With a ``recorder`` a
+    session is only imagined: nothing that is remembered may change.  ``lists`` is set by the compiler.
+    ``shared`` has what restrictions share, by a name of their own.
     """
 
     __slots__ = (
-        "lists", "log", "networks", "own_address", "pause", "recipients", "recorder", "resolver", "router",
-        "settings", "shared", "tables", "verifier", "verifies",
+        "hosts", "lists", "log", "networks", "own_address", "pause", "recipients", "recorder", "resolver",
+        "router", "settings", "shared", "tables", "verifier", "verifies",
     )  # fmt: skip
 
     def __init__(
@@ -95,6 +95,7 @@ class Services:
         own_address: Callable[[str], bool],
         log: Log,
         resolver: Resolver | None = None,
+        hosts: Callable[[str], Sequence[str]] = lambda _name: (),
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         verifier: Verifier | None = None,
         recorder: Recorder | None = None,
@@ -107,6 +108,7 @@ class Services:
         self.own_address = own_address
         self.log = log
         self.resolver: Resolver = NoResolver() if resolver is None else resolver
+        self.hosts = hosts
         self.pause = pause
         self.verifier = verifier
         self.verifies = False

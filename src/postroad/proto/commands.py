@@ -105,6 +105,24 @@ def _address(server: ServerSession, word: Word, *, strict: bool, smtputf8: bool)
     return address
 
 
+def _routed(server: ServerSession, word: Word, address: str, refusal: Reply, then: Callable[[], None]) -> None:  # fmt: skip  # noqa: E501
+    """Go on with an address, unless it has routing in it (``user%site@here``) that leads nowhere."""
+    if server.options.local or not ("%" in address or "!" in address or address.count("@") > 1):
+        then()
+        return
+
+    def answered(reply: Reply | None) -> None:
+        if reply is None or reply.accepts:
+            then()
+            return
+        if reply.code == refusal.code:
+            server.hooks.notice(Notice.BAD_ADDRESS, _CONTROLS.sub("?", word))
+            reply = refusal
+        server.refuse(reply)
+
+    server.ask(server.hooks.routing(address), answered)
+
+
 def _mail(server: ServerSession, found: Sequence[Word]) -> None:
     if server.helo_missing():
         return
@@ -117,7 +135,7 @@ def _mail(server: ServerSession, found: Sequence[Word]) -> None:
     if address is None:
         server.refuse(_BAD_SENDER)
     else:
-        mail_read(server, address, found[3:])
+        _routed(server, found[2], address, _BAD_SENDER, partial(mail_read, server, address, found[3:]))
 
 
 def _smtputf8_offered(server: ServerSession) -> bool:
@@ -190,7 +208,7 @@ def _rcpt(server: ServerSession, found: Sequence[Word]) -> None:
     if not address:
         server.refuse(_BAD_RECIPIENT)
     else:
-        rcpt_read(server, address, found[3:])
+        _routed(server, found[2], address, _BAD_RECIPIENT, partial(rcpt_read, server, address, found[3:]))
 
 
 def rcpt_read(server: ServerSession, address: str, words: Sequence[str]) -> None:
@@ -289,7 +307,10 @@ def _vrfy(server: ServerSession, found: Sequence[Word]) -> None:
         else:  # RFC 5321 3.5.3: not 250, because delivery was not tried
             server.accept(bytes(Reply(252, "2.0.0", _CONTROLS.sub("?", word))))
 
-    server.ask(server.hooks.verify(address), answered)
+    def ask() -> None:
+        server.ask(server.hooks.verify(address), answered)
+
+    _routed(server, word, address, _BAD_RECIPIENT, ask)
 
 
 def _etrn(server: ServerSession, found: Sequence[Word]) -> None:

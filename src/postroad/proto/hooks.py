@@ -54,6 +54,10 @@ class Hooks(Protocol):
         """XCLIENT: ``session.client`` is another one now, and the session begins anew: see ``connect``."""
         ...
 
+    def routing(self, address: str) -> Answer:
+        """MAIL, RCPT or VRFY has an address with routing in it; 501 when that leads to no address."""
+        ...
+
     def mail(self) -> Answer:
         """MAIL; ``session.transaction.sender`` is set."""
         ...

@@ -34,7 +34,9 @@ def parse(text: str, *, strict: bool = False) -> str:
     inner = text[1:-1] if bracketed else text
     if inner.startswith("@") and ":" in inner:  # RFC 5321 appendix C: the route is ignored
         inner = inner[inner.index(":") + 1 :]
-    addresses, other = _gather(_tokens(inner))
+    tokens, comment = _tokens(inner)
+    addresses, other = _gather(tokens)
+    other = other or comment
     if len(addresses) > 1 or (strict and (other or not bracketed)):
         raise BadAddress(text)
     address = addresses[0] if addresses else ""
@@ -63,8 +65,10 @@ def check(address: str, *, unicode_domain: bool, ascii_only: bool = False, leadi
         raise BadAddress(address)
 
 
-def _tokens(text: str) -> list[Token]:
+def _tokens(text: str) -> tuple[list[Token], bool]:
+    """Return the tokens, and whether there was a comment."""
     tokens: list[Token] = []
+    comment = False
     at = 0
     while at < len(text):
         char = text[at]
@@ -73,6 +77,7 @@ def _tokens(text: str) -> list[Token]:
             continue
         if char == "(":
             at = _skip_comment(text, at + 1)
+            comment = True
             continue
         pattern = {'"': _QUOTED, "[": _LITERAL}.get(char)
         if pattern is None and char in _OPERATORS:
@@ -85,7 +90,7 @@ def _tokens(text: str) -> list[Token]:
         word = _ESCAPE.sub(r"\1", match[1] if pattern else match[0])
         tokens.append((_WORD, f"[{word}]" if char == "[" else word))
         at = match.end()
-    return tokens
+    return tokens, comment
 
 
 def _skip_comment(text: str, at: int) -> int:
@@ -101,7 +106,7 @@ def _skip_comment(text: str, at: int) -> int:
 
 
 def _gather(tokens: list[Token]) -> tuple[list[str], bool]:
-    """Return the addresses, and whether there was anything besides (a name, a group)."""
+    """Return the addresses, and whether there was anything besides (a name, a group, a comma)."""
     addresses: list[str] = []
     pieces: list[list[Token]] = []  # what stands since the last separator, cut between two words
     other = inside = False
@@ -120,6 +125,7 @@ def _gather(tokens: list[Token]) -> tuple[list[str], bool]:
             pieces.clear()
             inside = True
         elif text in ",<>":
+            other = other or text == ","
             close()
             inside = False
         elif text == ";":

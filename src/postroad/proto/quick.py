@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LIMIT = 255  # longer lines take the general way, which looks at the domain's length
 
 _ENVELOPE = re.compile(
-    rb"(?:(MAIL) FROM|RCPT TO):<(?:((?!-)[A-Za-z0-9!#$&'*+/=?^_`{|}~%.-]+@([A-Za-z0-9.-]+)))?>"
+    rb"(?:(MAIL) FROM|RCPT TO):<(?:((?!-)[A-Za-z0-9#$&'*+/=?^_`{|}~.-]+@([A-Za-z0-9.-]+)))?>"
     rb"(?: ([!#-;=?-\[\]-~ ]*))?(?:\r\n)?"
 )
 _GREETING = re.compile(rb"(?:(EHLO)|HELO) ([A-Za-z0-9_.-]+)(?:\r\n)?")

@@ -132,6 +132,11 @@ class SessionHooks(Notes):
             return None
         return self._ask(policy.helo(self._session))
 
+    def routing(self, address: str) -> Answer:
+        """MAIL, RCPT or VRFY, with routing in the address."""
+        policy = self._service.policy
+        return None if policy is None else self._ask_quietly(policy.routing(self._session, address), _LOOKUP_FAILED)  # fmt: skip  # noqa: E501
+
     def mail(self) -> Answer:
         """MAIL; when it is accepted there must be room for the message."""
         self.candidate = ""
