@@ -147,12 +147,12 @@ def test_postgrey(place):
 
 @pytest.mark.peer
 def test_no_mail_is_lost_or_taken_at_its_first_try_when_postgrey_dies(place):
-    port, given = free_port(), letters(240)
+    port, given = free_port(), letters(160)
     main = f"smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:{port}\n{PATIENT}"
     with postgrey(place, port, 3) as server_of_theirs, Postroad(place, main=main, workers=2) as server:
         with Senders(server, given) as senders:
             for code in (450, 450, 250):
-                senders.wait(code, 30)
+                senders.wait(code, 20)
                 server_of_theirs.kill()
                 senders.wait(451, 3)
                 server_of_theirs.start()
