@@ -1,7 +1,7 @@
-import asyncio
 import os
 import socket
 
+from patience import until
 from postroad.app.channel import Channel
 
 
@@ -13,14 +13,6 @@ class End:
 
     def _close(self):
         self.closed = True
-
-
-async def until(holds):
-    for _ in range(200):
-        if holds():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("it did not come")
 
 
 async def test_messages_arrive_in_order_with_their_descriptors():

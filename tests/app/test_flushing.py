@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from patience import until
 from postroad.app import flushing
 from postroad.app.flushing import Etrn, SiteFlusher, Wishes
 from postroad.base.clock import SystemClock
@@ -97,11 +98,7 @@ class Workers:
         return self.answers
 
     async def until(self, told: int) -> None:
-        for _ in range(200):
-            if len(self.told) >= told:
-                return
-            await asyncio.sleep(0.005)
-        raise AssertionError(self.told)
+        await until(lambda: len(self.told) >= told, explain=lambda: self.told)
 
 
 async def test_what_is_asked_for_during_a_look_has_the_next_one_together(monkeypatch):
@@ -117,10 +114,7 @@ async def test_what_is_asked_for_during_a_look_has_the_next_one_together(monkeyp
     await workers.until(3)
     assert workers.asked == [["a"], ["b", "c"]]
     assert sorted(workers.told) == [0, 0, 1]
-    for _ in range(200):
-        await asyncio.sleep(0.005)
-        if not workers.flusher._running:
-            break
+    await until(lambda: not workers.flusher._running)
     workers.flusher.want(1, ["d"])
     await workers.until(4)
     assert workers.asked[2:] == [["d"]]

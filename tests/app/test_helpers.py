@@ -8,17 +8,10 @@ import socket
 import pytest
 
 from app.texts import config_of
+from patience import until
 from postroad.app import helpers as module
 from postroad.app.helpers import MailboxHelper
 from postroad.base.log import ListSink, Log
-
-
-async def until(holds, seconds=4.0):
-    for _ in range(int(seconds / 0.01)):
-        if holds():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not come")
 
 
 class World:

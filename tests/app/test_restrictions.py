@@ -226,7 +226,7 @@ async def play(service, dialogue: Dialogue) -> None:
 
 
 async def said(wire: Wire, count: int, sent: bytes) -> None:
-    for _ in range(2000):
+    for _ in range(6000):
         if len(wire.replies()) >= count or wire.closed:
             return
         await asyncio.sleep(0.005 if _ > 20 else 0)

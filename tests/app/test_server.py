@@ -9,6 +9,7 @@ import pytest
 from cryptography import x509
 
 from app.texts import MAIN, MASTER
+from patience import until
 from peers.certificates import self_signed
 from peers.harness import free_port
 from peers.tlsends import pem
@@ -122,14 +123,6 @@ async def world(tmp_path):
     os.close(made.counts)
 
 
-async def until(holds):
-    for _ in range(200):
-        if holds():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not come")
-
-
 async def test_it_serves_and_after_its_stop_it_does_not(world):
     await world.start("smtpd_banner = here\n")
     assert await world.greeting() == b"220 here\r\n"
@@ -160,8 +153,7 @@ async def test_reloads_do_not_gather_descriptors(world):
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(5):
         await world.reload()
-    await asyncio.sleep(0.05)
-    assert len(os.listdir("/proc/self/fd")) <= before
+    await until(lambda: len(os.listdir("/proc/self/fd")) <= before)
 
 
 async def test_a_session_of_former_settings_goes_on_and_ends_with_the_server(world):
@@ -234,9 +226,8 @@ async def test_the_log_is_opened_again_and_a_failure_is_no_end(world):
 async def test_what_no_code_caught_is_logged_with_its_place(world):
     await world.start()
     asyncio.get_running_loop().call_soon(iter, 7)
-    await asyncio.sleep(0.01)
+    await until(lambda: "TypeError" in world.log())
     assert "unexpected: Exception in callback" in world.log()
-    assert "TypeError" in world.log()
 
 
 # --- certificates

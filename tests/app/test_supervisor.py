@@ -8,7 +8,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 
 import pytest
 from cryptography import x509
@@ -28,18 +27,18 @@ def server(place):
 
 
 def control(server, **request):
-    return ask(server.work / "queue/control", request, timeout=10)
+    return ask(server.work / "queue/control", request, timeout=30)
 
 
 def greeting(host, port):
-    with socket.create_connection((host, port), timeout=5) as peer:
+    with socket.create_connection((host, port), timeout=30) as peer:
         return peer.recv(100)
 
 
 def start(server):
     """Start a server that is expected to refuse; returns its exit status and what it said."""
     command = [sys.executable, "-m", "postroad", "start", "--foreground", "-c", str(server.etc)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     return done.returncode, done.stderr
 
 
@@ -144,7 +143,7 @@ def test_a_mailbox_helper_that_dies_is_replaced(place):
         server.wait_log(rf"mailbox helper pid {helper} ended")
         until(lambda: server.pids("mailbox.helper"))
         server.send("a@client.example", "alice@example.test", message())
-        server.wait_mail("alice", seconds=4)
+        server.wait_mail("alice")
 
 
 @root
@@ -157,7 +156,7 @@ def test_other_bounds_for_mailboxes_reach_the_helper_by_a_reload(place):
         server.configure("virtual_minimum_uid = 100")
         assert server.reload().returncode == 0
         server.send("a@client.example", "alice@example.test", message())
-        server.wait_mail("alice", seconds=4)
+        server.wait_mail("alice")
         until(lambda: first not in server.pids("mailbox.helper"))
 
 
@@ -185,7 +184,7 @@ def test_a_reload_adds_and_removes_listeners_and_sessions_survive(server):
         server.write("master.cf", text + f"{port} inet n - n - - smtpd\n")
         assert server.reload().returncode == 0
         assert greeting(server.host, port).startswith(b"220 ")
-        with socket.create_connection((server.host, port), timeout=5) as session:
+        with socket.create_connection((server.host, port), timeout=30) as session:
             session.recv(100)
             server.write("master.cf", text)
             assert server.reload().returncode == 0
@@ -267,10 +266,10 @@ def test_queue_requests_reach_every_worker(place):
 
 
 def test_an_idle_server_stops_at_once(server):
-    began = time.monotonic()
+    server.configure("shutdown_time_limit = 100s")
+    assert server.reload().returncode == 0
     assert control(server, verb="stop") == {"pid": server.pid}
-    assert server.process.wait(5) == 0
-    assert time.monotonic() - began < 3
+    assert server.process.wait(30) == 0
     assert not (server.work / "queue/control").exists()
     assert not (server.work / "queue/public/pickup").exists()
 
@@ -287,7 +286,7 @@ def test_a_stop_ends_idle_sessions_and_finishes_a_transaction(server):
     assert server.process.poll() is None
     busy.send(message() + b".\r\n")
     assert busy.getreply()[0] == 250
-    assert server.process.wait(5) == 0
+    assert server.process.wait(30) == 0
     for client in (idle, busy):
         client.close()
     assert len(server.mailbox("alice")) + len(json.loads(queue_size(server))) == 1
@@ -310,7 +309,7 @@ def test_sessions_from_before_a_reload_are_finished_as_well(server):
     client.send(message() + b".\r\n")
     assert client.getreply()[0] == 250
     client.close()
-    assert server.process.wait(5) == 0
+    assert server.process.wait(30) == 0
 
 
 def test_workers_end_when_the_supervisor_is_killed(server):
@@ -318,7 +317,7 @@ def test_workers_end_when_the_supervisor_is_killed(server):
     process, server.process = server.process, None
     process.kill()
     process.wait()
-    until(lambda: not os.path.exists(f"/proc/{worker}") or gone(worker), 5)
+    until(lambda: not os.path.exists(f"/proc/{worker}") or gone(worker), 30)
 
 
 def gone(pid):
@@ -333,7 +332,7 @@ def secured(server, **options):
     """Begin with TLS; returns the certificate that was served."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with smtplib.SMTP(server.host, server.port, timeout=10) as client:
+    with smtplib.SMTP(server.host, server.port, timeout=30) as client:
         client.ehlo()
         client._host = options.get("name", server.host)
         client.starttls(context=context)
@@ -361,16 +360,16 @@ def test_certificates_that_only_root_can_read_are_served_and_renewed(place):
     with server:
         assert {secured(server) for _ in range(8)} == {one.certificate}
         write_pair(server, two)
-        until(lambda: secured(server) == two.certificate, 5)
-        until(lambda: {secured(server) for _ in range(8)} == {two.certificate}, 5)
+        until(lambda: secured(server) == two.certificate, 30)
+        until(lambda: {secured(server) for _ in range(8)} == {two.certificate}, 30)
         assert f"changed files are in force: {server.etc}/cert.pem" in server.log()
         (server.etc / "key.pem").write_bytes(three.key_pem)
-        until(lambda: "the private key is not that of the certificate" in server.log(), 10)
+        until(lambda: "the private key is not that of the certificate" in server.log(), 30)
         assert secured(server) == two.certificate
         # a worker that takes another's place gets what is in force, not what is there
         for worker in control(server, verb="status")["workers"]:
             os.kill(worker, signal.SIGKILL)
-        until(lambda: _serves(server), 20)
+        until(lambda: _serves(server), 30)
         assert secured(server) == two.certificate
         assert server.reload().returncode != 0
         assert secured(server) == two.certificate
@@ -422,4 +421,4 @@ def test_server_names_have_certificates_of_their_own(place):
         assert secured(server, name="name.test") == name.certificate
         assert secured(server, name="other.test") == one.certificate
         server.write("sni", f".test {server.etc}/name.pem\n")
-        until(lambda: secured(server, name="other.test") == name.certificate, 5)
+        until(lambda: secured(server, name="other.test") == name.certificate, 30)

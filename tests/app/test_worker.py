@@ -68,7 +68,7 @@ class Supervisor:
         self.channel.send({"do": "request", "id": 1, "request": request}, fds)
 
     async def hear(self):
-        return await asyncio.wait_for(self.heard.get(), 5)
+        return await asyncio.wait_for(self.heard.get(), 30)
 
     async def end(self):
         return await asyncio.get_running_loop().run_in_executor(None, self.process.wait, 5)
@@ -143,7 +143,7 @@ async def test_certificates_that_come_before_it_serves_wait_for_that(supervisor)
     def served():
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        with smtplib.SMTP("127.0.0.1", supervisor.port, timeout=5) as client:
+        with smtplib.SMTP("127.0.0.1", supervisor.port, timeout=30) as client:
             client.starttls(context=context)
             return client.sock.getpeercert(binary_form=True)
 

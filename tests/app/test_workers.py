@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from patience import LIMIT, until
 from postroad.app import workers as module
 from postroad.app.workers import Worker
 from postroad.base.log import ListSink, Log
@@ -62,14 +63,6 @@ async def world(monkeypatch, tmp_path):
     made = World(monkeypatch, tmp_path)
     yield made
     made.worker.kill()
-
-
-async def until(holds):
-    for _ in range(400):
-        if holds():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not come")
 
 
 async def test_what_its_clients_want_flushed_is_passed_on(world):
@@ -155,7 +148,7 @@ async def test_one_that_does_not_answer_is_named_and_can_be_replaced(world):
 async def test_a_stop_lets_it_end_by_itself(world):
     world.worker.start()
     await world.worker.ready
-    await world.worker.stop(2)
+    await world.worker.stop(LIMIT)
     assert world.worker._process.returncode == 0
 
 

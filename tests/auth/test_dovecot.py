@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from auth.conftest import a_session
+from patience import LIMIT, until
 from peers.harness import a_place
 from peers.programs import dovecot_auth
 from postroad.auth import dovecot as module
@@ -93,12 +93,6 @@ async def make(path, sink):
     yield one
     for auth in made:
         await auth.close()
-
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def attempt(auth, response=b"\0joe\0secret", session=None):
@@ -257,6 +251,7 @@ async def test_one_answer_that_does_not_come_hurts_nobody_else(server, make, mon
     server.answer = lambda line: b"" if b"\t1\tPLAIN" in line else FakeDovecot.answer.__get__(server)(line)
     slow = asyncio.ensure_future(attempt(auth))
     await until(lambda: len(server.lines) == 3)
+    monkeypatch.setattr(module, "ANSWER_TIME", LIMIT)
     assert (await attempt(auth)).state is SaslState.DONE
     assert (await slow).state is SaslState.UNAVAILABLE
     assert server.connections == 1
@@ -287,10 +282,8 @@ async def test_the_end_leaves_nobody_waiting(server, make):
 
 async def test_tcp(make, path):
     fake = FakeDovecot(path)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    fake.server = await asyncio.start_server(fake._serve, "127.0.0.1", port)
+    fake.server = await asyncio.start_server(fake._serve, "127.0.0.1", 0)
+    port = fake.server.sockets[0].getsockname()[1]
     auth = make(place_of(f"inet:127.0.0.1:{port}", "/queue"))
     assert (await attempt(auth)).state is SaslState.DONE
     await auth.close()

@@ -122,15 +122,24 @@ def noted(exchange, waits):
 
 async def test_the_reply_to_a_failure_waits_and_the_loop_does_not(inner, clock):
     throttled = Throttled(
-        inner, Throttle(clock, limit=9, seconds=600.0, longest=0.05), asyncio.get_running_loop()
+        inner, Throttle(clock, limit=9, seconds=600.0, longest=300.0), asyncio.get_running_loop()
     )
-    failed = asyncio.ensure_future(attempt(throttled, b"joe no"))
+    exchange = throttled.begin("PLAIN", a_session())
+    failed = asyncio.ensure_future(exchange.step(b"joe no"))
     for _ in range(5):
         await asyncio.sleep(0)
     assert not failed.done()
     assert (await attempt(throttled, b"joe yes")).state is SaslState.DONE
     assert not failed.done()
+    exchange._resume()  # its time is over
     assert (await failed).state is SaslState.FAILED
+
+
+async def test_the_reply_to_a_failure_comes_after_its_time(inner, clock):
+    throttled = Throttled(
+        inner, Throttle(clock, limit=9, seconds=600.0, longest=0.01), asyncio.get_running_loop()
+    )
+    assert (await attempt(throttled, b"joe no")).state is SaslState.FAILED
 
 
 async def test_a_client_that_is_gone_ends_the_wait(inner, clock):

@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from patience import turns, until
 from postroad.base import tasks
 
 
@@ -26,7 +27,8 @@ async def test_what_waits_goes_on_as_a_task_and_ends_once():
     assert not tasks.start(work(), lambda result, error: ends.append((result, error)))
     assert ends == []
     future.set_result(4)
-    await asyncio.sleep(0.01)
+    await until(lambda: ends)
+    await turns()
     assert ends == [(8, None)]
 
 
@@ -43,7 +45,7 @@ async def test_an_error_before_and_after_waiting_is_handed_over():
     tasks.start(at_once(), lambda result, error: ends.append((result, str(error))))
     tasks.start(later(), lambda result, error: ends.append((result, str(error))))
     future.set_exception(ValueError("then"))
-    await asyncio.sleep(0.01)
+    await until(lambda: len(ends) >= 2)
     assert ends == [(None, "now"), (None, "then")]
 
 
@@ -59,7 +61,7 @@ async def test_an_error_of_what_is_awaited_can_be_caught_inside():
     ends = []
     tasks.start(work(), lambda result, error: ends.append((result, error)))
     future.set_exception(KeyError("x"))
-    await asyncio.sleep(0.01)
+    await until(lambda: ends)
     assert ends == [("caught", None)]
 
 
@@ -73,7 +75,7 @@ async def test_spawned_tasks_may_sleep_inside_a_started_coroutine():
 
     ends = []
     tasks.start(work(), lambda result, error: ends.append((result, error)))
-    await asyncio.sleep(0.05)
+    await until(lambda: ends)
     assert ends == [(5, None)]
 
 

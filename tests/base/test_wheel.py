@@ -1,6 +1,7 @@
 import asyncio
 import math
 
+from patience import until
 from postroad.base.wheel import Wheel
 
 
@@ -22,7 +23,8 @@ async def test_only_those_whose_deadline_is_over_are_called():
     for member in (over, not_yet, gone):
         wheel.join(member)
     wheel.leave(gone)
-    await asyncio.sleep(0.05)
+    await until(lambda: over.times)
+    await asyncio.sleep(0.03)  # some turns more
     assert (over.times, not_yet.times, gone.times) == (1, 0, 0)
     wheel.leave(over)
     wheel.leave(not_yet)
@@ -34,12 +36,11 @@ async def test_an_empty_wheel_stands_still_and_turns_again_for_the_next():
     wheel.TICK = 0.01
     first = Member(loop.time() - 1)
     wheel.join(first)
-    await asyncio.sleep(0.03)
+    await until(lambda: first.times)
     wheel.leave(first)
-    await asyncio.sleep(0.03)
-    assert wheel._timer is None
+    await until(lambda: wheel._timer is None)
     second = Member(loop.time() - 1)
     wheel.join(second)
-    await asyncio.sleep(0.03)
+    await until(lambda: second.times)
     assert second.times == 1
     wheel.leave(second)

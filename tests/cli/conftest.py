@@ -85,7 +85,7 @@ def control(queue):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(queue.spool / "control"))
     listener.listen()
-    listener.settimeout(5)
+    listener.settimeout(30)
     answers, requests = [], []
 
     def serve():
@@ -119,7 +119,7 @@ class Running(LoopbackServer):
     def arrived(self, user="user") -> bytes:
         """Wait for one message, and take it away."""
         new = self.mail / user / "new"
-        end = time.monotonic() + 8
+        end = time.monotonic() + 30
         while not (found := sorted(new.glob("*"))):
             assert time.monotonic() < end, self.log()
             time.sleep(0.01)

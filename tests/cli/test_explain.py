@@ -77,7 +77,7 @@ async def said_by(server: Postroad, question: Question) -> list[tuple[str, str]]
     async def reply() -> str:
         lines = []
         while True:
-            line = (await asyncio.wait_for(reader.readline(), 10)).decode().rstrip("\r\n")
+            line = (await asyncio.wait_for(reader.readline(), 30)).decode().rstrip("\r\n")
             lines.append(line)
             if line[3:4] != "-":
                 return f"{line[:3]} " + "\n".join(each[4:] for each in lines)

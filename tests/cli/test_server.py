@@ -61,7 +61,7 @@ def test_the_life_of_a_server(operator):
 
 def test_whoever_reads_the_output_of_a_start_is_not_kept_waiting(operator):
     command = [sys.executable, "-m", "postroad", "start", "-c", str(operator.server.etc)]
-    done = subprocess.run(command, capture_output=True, timeout=15)  # waits for the end of both pipes
+    done = subprocess.run(command, capture_output=True, timeout=30)  # waits for the end of both pipes
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert operator.pid
 
@@ -130,7 +130,7 @@ def test_help_is_help_and_does_nothing(operator, command):
 def test_a_relative_directory_is_the_same_one_after_the_start(operator, monkeypatch):
     monkeypatch.chdir(operator.server.work)
     command = [sys.executable, "-m", "postroad", "start", "-c", "etc"]
-    assert subprocess.run(command, timeout=15).returncode == 0
+    assert subprocess.run(command, timeout=30).returncode == 0
     operator.server.configure("smtpd_banner = second")
     assert operator("reload") == (0, "")
     with operator.server.connect() as client:
@@ -154,4 +154,4 @@ def test_a_server_in_the_foreground_is_stopped_by_a_signal(operator):
         assert operator.pid == server.pid
         os.kill(server.pid, 15)
         until(lambda: not operator.pid)
-        assert server.process.wait(5) == 0
+        assert server.process.wait(30) == 0

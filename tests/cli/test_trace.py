@@ -20,7 +20,7 @@ smtpd_recipient_restrictions = check_sender_access inline:{{bad@x.test=REJECT we
 @pytest.fixture(scope="module")
 def server():
     with a_place() as place, Postroad(place, main=MAIN) as running:
-        with smtplib.SMTP(running.host, running.port, "h.test", timeout=10) as client:
+        with smtplib.SMTP(running.host, running.port, "h.test", timeout=30) as client:
             client.sendmail("good@x.test", ["bob@example.test"], b"Message-ID: <one@x.test>\r\n\r\nhello\r\n")
             for sender, recipient in (
                 ("bad@x.test", "bob@example.test"),
@@ -30,8 +30,8 @@ def server():
                 client.docmd("RSET")
                 client.mail(sender)
                 client.rcpt(recipient)
-        until(lambda: len(kept(running)) == 3, 10)
-        until(lambda: "removed" in running.log(), 10)
+        until(lambda: len(kept(running)) == 3, 30)
+        until(lambda: "removed" in running.log(), 30)
         yield running
 
 

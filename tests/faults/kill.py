@@ -75,7 +75,7 @@ def kill(server: Postroad, victim: str) -> int:
         return 0
     if victim == "supervisor":
         os.kill(server.pid, signal.SIGKILL)
-        until(lambda: not server.pids("postroad.app.worker"), 20, lambda: "workers live on without a master")
+        until(lambda: not server.pids("postroad.app.worker"), 30, lambda: "workers live on without a master")
     server.kill9()
     server.start()
     return 1
@@ -85,7 +85,7 @@ def _kill_one(server: Postroad, word: str, name: str) -> None:
     old = server.pids(word)
     if old:  # a server that is not root has no helper
         os.kill(old[0], signal.SIGKILL)
-        until(lambda: set(server.pids(word)) - set(old), 20, lambda: f"no new {name}")
+        until(lambda: set(server.pids(word)) - set(old), 30, lambda: f"no new {name}")
 
 
 def main() -> int:

@@ -55,7 +55,7 @@ def is_whole(content: bytes) -> bool:
 class Client:
     """One SMTP session with as little between it and the socket as may be."""
 
-    def __init__(self, address: tuple[str, int], timeout: float = 15) -> None:
+    def __init__(self, address: tuple[str, int], timeout: float = 30) -> None:
         self.socket = socket.create_connection(address, timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self.socket.makefile("rb")

@@ -47,7 +47,7 @@ class Clients:
     def session(self, number: int) -> None:
         begun = time.monotonic()
         # The context demands a chain to the authority and the right name: any mixture would fail.
-        with smtplib.SMTP("localhost", self.server.port, f"c{number}.test", timeout=15) as client:
+        with smtplib.SMTP("localhost", self.server.port, f"c{number}.test", timeout=30) as client:
             client.starttls(context=self.context)
             assert isinstance(client.sock, ssl.SSLSocket)
             der = client.sock.getpeercert(binary_form=True)
@@ -91,18 +91,18 @@ def test_no_session_fails_while_certificates_are_exchanged(place: Path) -> None:
     server = Postroad(place, main=_MAIN.format(place=place), workers=2)
     delays = []
     with server, clients(server, roots) as them:
-        until(lambda: len(them.shown) > 5, 15, lambda: str(them.failures))
+        until(lambda: len(them.shown) > 5, 30, lambda: str(them.failures))
         for pair in pairs[:HASTY]:
             exchange(place, pair)
             time.sleep(0.03)
         for pair in pairs[HASTY:]:
             done = exchange(place, pair)
             serial = pair.certificate.serial_number
-            until(lambda done=done, serial=serial: serial in them.latest(done, 1), 10, server.log)
+            until(lambda done=done, serial=serial: serial in them.latest(done, 1), 30, server.log)
             delays.append(min(begun for begun, shown in them.shown if shown == serial) - done)
         # Both workers: from now on nobody is shown another.
         last = time.monotonic()
-        until(lambda: len(set(them.latest(last, 12))) == 1 and len(them.latest(last, 12)) == 12, 15)
+        until(lambda: len(set(them.latest(last, 12))) == 1 and len(them.latest(last, 12)) == 12, 30)
         assert set(them.latest(last, 12)) == {pairs[-1].certificate.serial_number}
         sessions, kinds = len(them.shown), len({serial for _, serial in them.shown})
         assert them.failures == []

@@ -84,7 +84,7 @@ def test_mail_is_refused_for_now_while_the_disk_is_full(disk: tuple[Postroad, Di
         assert client.command("NOOP").startswith("250")
         small.empty()
         # The file system is asked at most once a second.
-        until(lambda: client.send("s@client.example", "alice@example.test", again).startswith("250"), 3)
+        until(lambda: client.send("s@client.example", "alice@example.test", again).startswith("250"), 30)
     (kept,) = server.wait_mail("alice")
     assert b"Space is back" in kept
 
@@ -132,9 +132,10 @@ def test_nothing_is_lost_while_the_disk_fills_and_empties_under_load(place: Path
             server.wait_log("daemon started")
             with Load((server.host, server.port), clients=4, large=30) as load:
                 for _ in range(3):
-                    time.sleep(0.5)
+                    taken, said = len(load.acknowledged), load.refused.total()
+                    until(lambda taken=taken: len(load.acknowledged) > taken)
                     small.fill()
-                    time.sleep(0.4)
+                    until(lambda said=said: load.refused.total() > said)
                     small.empty()
                 before = len(load.acknowledged)
                 until(lambda: len(load.acknowledged) > before + 20)

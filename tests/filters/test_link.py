@@ -75,7 +75,7 @@ async def test_one_that_hung_up_while_nothing_was_asked(bench):
     stub = await bench.stub()
     link = await agreed(bench, stub)
     stub.hang_up()
-    await asyncio.wait_for(stub.ended.wait(), 5)
+    await asyncio.wait_for(stub.ended.wait(), 30)
     while link._transport is not None:
         await asyncio.sleep(0)
     link.send(link.machine.event(codec.MAIL, b"<>\0"))
@@ -177,6 +177,6 @@ async def test_close_says_good_bye_and_ends_whoever_waits(bench):
     link.close(codec.packet(codec.QUIT))
     with pytest.raises(MilterError):
         await asked
-    await asyncio.wait_for(stub.ended.wait(), 5)
+    await asyncio.wait_for(stub.ended.wait(), 30)
     assert stub.letters()[-1] == "Q"
     link.close()

@@ -91,6 +91,6 @@ async def test_a_message_of_our_own_is_signed(bench, opendkim):
     session.transaction.sender = ""
     session.transaction.recipients.append(Recipient("s@example.org"))
     filters = bench.others(non_smtpd_milters=opendkim)
-    outcome = await asyncio.wait_for(filters.message(session, HEADER, lambda: iter([BODY])), 20)
+    outcome = await asyncio.wait_for(filters.message(session, HEADER, lambda: iter([BODY])), 30)
     assert outcome.header.startswith(b"DKIM-Signature: ")
     assert bench.lines == []

@@ -83,7 +83,7 @@ class Stand:
     async def end(self):
         said = self.bench.loop.create_future()
         self.receiver.commit(said.set_result)
-        return (await asyncio.wait_for(said, 20)).line()
+        return (await asyncio.wait_for(said, 30)).line()
 
     async def send(self, *pieces, to=("a@here.test",)):
         """Send a message as far as it goes; returns the last reply."""

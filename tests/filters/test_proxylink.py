@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from filters.conftest import settings
+from patience import until
 from postroad.filters import proxylink as module
 from postroad.filters.proxylink import QUIT, ProxyError, ProxyLink, dial, read_spec
 from postroad.model.params import QUEUE_DIRECTORY
@@ -83,7 +84,7 @@ async def test_what_was_said_before_it_was_asked_is_no_reply(linked, early):
     link, far = await linked()
     await link.ask(b"")
     far.writer.write(early)
-    await asyncio.sleep(0.02)
+    await until(lambda: link._parser.pending)
     with pytest.raises(ProxyError, match="received garbage from proxy 127.0.0.1:"):
         await link.ask(b"DATA\r\n")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 
+from patience import LIMIT
 from postroad.app.registry import registry
 from postroad.base.clock import SystemClock
 from postroad.base.errors import LookupUnavailable
@@ -179,12 +180,12 @@ class World:
 
     async def settle(self, ready=None):
         """Let what is under way go on until ``ready()``; without one, until the wait is long over."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT):
             if ready is None:
                 await asyncio.sleep(WAIT * 3)
                 return
             while not ready():
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(0)  # each turn: what is there for a moment is seen
 
     async def greeted(self, transport):
         await self.settle(lambda: b"220 " in transport.written)

@@ -76,7 +76,7 @@ async def test_a_cache_that_fails_means_one_more_test(tmp_path):
     world = World(tmp_path)
     world.connect()
     await world.passed()
-    await world.settle()
+    await world.settle(lambda: sum("postscreen_cache_map" in line for line in world.sink.lines) >= 2)
     lines = world.log()
     assert lines[1].startswith("warning: postscreen_cache_map: ")
     assert lines[2] == f"PASS NEW {PLACE}"

@@ -7,6 +7,7 @@ import stat
 
 import pytest
 
+from patience import LIMIT, turns, until
 from postroad.listener.listener import Listener, listen_unix
 
 
@@ -16,10 +17,10 @@ class Greeter(asyncio.Protocol):
         transport.close()
 
 
-async def greeted(port):
+async def greeted(port, seconds=LIMIT):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     with contextlib.suppress(TimeoutError):
-        return await asyncio.wait_for(reader.readline(), 0.1)
+        return await asyncio.wait_for(reader.readline(), seconds)
     writer.close()
     return b""
 
@@ -38,18 +39,17 @@ async def test_connections_are_accepted_between_start_and_close(listening):
     assert await greeted(port) == b"hello\n"
     await listener.close()
     assert not listener.serving
-    assert await greeted(port) == b""
+    assert await greeted(port, 0.1) == b""
 
 
 async def test_while_paused_clients_wait_and_are_served_afterwards(listening):
     listener = Listener(listening, Greeter)
     await listener.start()
     listener.pause(True)
-    await asyncio.sleep(0.01)
-    assert not listener.serving
+    await until(lambda: not listener.serving)
     reader, writer = await asyncio.open_connection("127.0.0.1", listening.getsockname()[1])
     listener.pause(False)
-    assert await asyncio.wait_for(reader.readline(), 2) == b"hello\n"
+    assert await asyncio.wait_for(reader.readline(), 30) == b"hello\n"
     writer.close()
     await listener.close()
 
@@ -59,8 +59,8 @@ async def test_quick_changes_of_mind_end_in_the_last_one(listening):
     await listener.start()
     for full in (True, False, True, False):
         listener.pause(full)
-    await asyncio.sleep(0.02)
-    assert listener.serving
+    await turns(50)
+    await until(lambda: listener.serving)
     await listener.close()
 
 

@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from patience import until
 from postroad.base.errors import LookupUnavailable
 from postroad.base.log import ListSink, Log
 from postroad.base.params import settings_of
@@ -256,10 +257,7 @@ def test_what_keeps_dane_from_being_used(texts, words):
 
 
 async def settled(sink, lines):
-    for _ in range(200):
-        if len(sink.lines) >= lines:
-            break
-        await asyncio.sleep(0.01)
+    await until(lambda: len(sink.lines) >= lines)
     return sink.lines
 
 

@@ -50,7 +50,7 @@ _DOMAINS = {
 def outcomes(client: Postfix | Postroad, names: list[str]) -> dict[str, list[str]]:
     """Send a message for each cell; return status, code and words of each."""
     cells = [f"{name}@{level}.test" for level in LEVELS for name in names]
-    with smtplib.SMTP(client.host, client.port, "c.test", timeout=20) as session:
+    with smtplib.SMTP(client.host, client.port, "c.test", timeout=30) as session:
         for to in cells:
             session.sendmail("s@client.test", [to], "Subject: x\r\n\r\nx\r\n")
     found = {}

@@ -177,7 +177,7 @@ class Postroad:
         assert process is not None
         _kill_group(process.pid)
         process.wait()
-        until(lambda: (self.host, self.port) not in listening(), 5)
+        until(lambda: (self.host, self.port) not in listening(), 30)
 
     def reload(self) -> subprocess.CompletedProcess[str]:
         return self.run("reload")
@@ -234,14 +234,14 @@ class Postroad:
         files = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns) if folder.exists() else []
         return [path.read_bytes() for path in files]
 
-    def wait_mail(self, user: str, count: int = 1, seconds: float = 10) -> list[bytes]:
+    def wait_mail(self, user: str, count: int = 1, seconds: float = 30) -> list[bytes]:
         """Wait until the Maildir has so many messages; return them."""
         until(
             lambda: len(self.mailbox(user)) >= count, seconds, lambda: f"{len(self.mailbox(user))} of {count}"
         )
         return self.mailbox(user)
 
-    def wait_log(self, pattern: str, count: int = 1, seconds: float = 10) -> list[str]:
+    def wait_log(self, pattern: str, count: int = 1, seconds: float = 30) -> list[str]:
         """Wait until so many log lines match; return them."""
 
         def lines() -> list[str]:
@@ -252,13 +252,13 @@ class Postroad:
         )
         return lines()
 
-    def wait_empty(self, seconds: float = 10) -> None:
+    def wait_empty(self, seconds: float = 30) -> None:
         """Wait until the queue is empty."""
         until(lambda: not self.queue(), seconds, lambda: str(self.queue()))
 
     # --- speaking to it
 
-    def connect(self, timeout: float = 10) -> smtplib.SMTP:
+    def connect(self, timeout: float = 30) -> smtplib.SMTP:
         """Return a client that has read the greeting."""
         return smtplib.SMTP(self.host, self.port, local_hostname="client.example", timeout=timeout)
 
@@ -272,14 +272,19 @@ class Postroad:
 
 def until(
     condition: Callable[[], object],
-    seconds: float = 10,
+    seconds: float = 30,
     explain: Callable[[], str] = lambda: "",
     every: float = 0.03,
 ) -> None:
     """Wait until the condition holds; fail after so many seconds, with an explanation."""
     end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
+    while True:
+        late = (
+            time.monotonic() > end
+        )  # before the look: one comes after the end, however long the last one took
+        if condition():
+            return
+        if late:
             raise AssertionError(f"not within {seconds} s. {explain()}")
         time.sleep(every)
 

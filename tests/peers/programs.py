@@ -37,7 +37,7 @@ def running(
     finally:
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(5)
+            process.wait(30)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -367,5 +367,5 @@ def dovecot_auth(
     )
     command = ["dovecot", "-F", "-c", str(peer.work / "dovecot.conf")]
     with running(command, None, peer.work / "output"):
-        until(socket.is_socket, 15, peer.log)
+        until(socket.is_socket, 30, peer.log)
         yield peer

@@ -40,7 +40,7 @@ class Service:
         if group:
             os.killpg(group, signal.SIGKILL)
         self._running.close()
-        until(lambda: ("127.0.0.1", self.port) not in listening(), 15)
+        until(lambda: ("127.0.0.1", self.port) not in listening(), 30)
 
 
 _RSPAMD = """\

@@ -27,7 +27,7 @@ def starttls_server(place: Path, key: bytes, certificate: bytes, *, wrapper: boo
                 client, _ = listener.accept()
             except OSError:
                 return
-            client.settimeout(10)
+            client.settimeout(30)
             with contextlib.suppress(OSError, ValueError):  # it hung up
                 _talk(client, context, wrapper=wrapper, ehlo=ehlo, answer=answer)
             client.close()

@@ -40,7 +40,7 @@ def test_mail_goes_through_a_sending_and_a_relaying_server_to_a_mailbox(place: P
     ):
         box = place / "box/mail/alice/new"
         sending.send("s@client.example", ["alice@mail.test"], message("Through three"))
-        until(lambda: box.exists() and list(box.iterdir()), 10, lambda: sending.log() + relay.log())
+        until(lambda: box.exists() and list(box.iterdir()), 30, lambda: sending.log() + relay.log())
         (file,) = box.iterdir()
         kept = file.read_bytes()
         received = [line for line in kept.splitlines() if line.startswith(b"Received: from")]
@@ -88,13 +88,13 @@ def test_a_domain_without_mx_is_reached_at_its_address(place: Path) -> None:
         with nsd(place, zone) as dns, Postroad(place, main=f"{main}resolver_addresses = {dns}") as server:
             server.send("s@client.example", ["one@plain.test"], message())
             server.send("s@client.example", ["two@alias.plain.test"], message())
-            until(lambda: len(peer.accepted) == 2, 10, server.log)
+            until(lambda: len(peer.accepted) == 2, 30, server.log)
 
 
 def test_mail_that_only_a_literal_names_goes_there(place: Path) -> None:
     with NextHop("127.0.0.56") as peer, Postroad(place, main=f"smtp_tcp_port = {peer.port}") as server:
         server.send("s@client.example", ["one@[127.0.0.56]"], message())
-        until(lambda: len(peer.accepted) == 1, 10, server.log)
+        until(lambda: len(peer.accepted) == 1, 30, server.log)
 
 
 _BOUNCED, _DEFERRED = r", status=bounced \(", r", status=deferred \("

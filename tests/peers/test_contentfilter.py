@@ -93,9 +93,10 @@ def test_nothing_is_lost_or_left_unfiltered_when_the_filter_is_killed_again_and_
         for each in senders:
             each.start()
         for enough in (5, 20, 40):
-            until(lambda enough=enough: delivered() >= enough, 20, every=0.001)
+            until(lambda enough=enough: delivered() >= enough, 30, every=0.001)
             filtering.kill()
-            time.sleep(0.2)  # some are refused
+            until(lambda: "status=deferred" in server.log())  # some are refused
+            time.sleep(0.2)
             filtering.start()
         for each in senders:
             each.join()
@@ -105,7 +106,7 @@ def test_nothing_is_lost_or_left_unfiltered_when_the_filter_is_killed_again_and_
             return {each[1] for each in found if each is not None}
 
         until(lambda: len(subjects()) == count, 40, lambda: f"{len(subjects())} of {count}")
-        server.wait_empty(20)
+        server.wait_empty(30)
         # one killed between the two answers has handed on what is sent again: twice, and never without
         assert all(b"X-Filtered:" in each for each in server.mailbox("alice"))
         assert "status=bounced" not in server.log()

@@ -27,7 +27,7 @@ def test_a_dead_next_hop_gets_the_mail_when_it_is_back(place: Path) -> None:
             rf"\(connect to 127\.0\.0\.1\[127\.0\.0\.1\]:{port}: Connection refused\)"
         )
         with NextHop(port=port) as peer:
-            until(lambda: len(peer.accepted) == 1, 12)
+            until(lambda: len(peer.accepted) == 1, 30)
             server.wait_empty()
             assert server.mailbox("alice") == []
 
@@ -40,7 +40,7 @@ def test_a_next_hop_that_never_greets_is_left_for_later(place: Path) -> None:
             r"timed out while receiving the initial server greeting\)"
         )
         del peer.answers["connect"]
-        until(lambda: len(peer.accepted) == 1, 12)
+        until(lambda: len(peer.accepted) == 1, 30)
         server.wait_empty()
 
 
@@ -64,14 +64,14 @@ def test_a_next_hop_whose_connections_are_never_accepted_is_left_for_later(place
 
 def test_while_one_destination_hangs_others_get_their_mail_at_once(place: Path) -> None:
     with NextHop(answers={"connect": SILENT}) as slow, NextHop() as quick:
-        main = short(slow, f"transport_maps = inline:{{quick.example=smtp:[127.0.0.1]:{quick.port}}}\n")
+        more = "smtp_helo_timeout = 100s\nshutdown_time_limit = 1s\n"
+        main = short(slow, f"{more}transport_maps = inline:{{quick.example=smtp:[127.0.0.1]:{quick.port}}}\n")
         with Postroad(place, main=main) as server:
             for number in range(30):
                 server.send("s@client.example", [f"r{number}@slow.example"], message())
-            begun = time.monotonic()
             server.send("s@client.example", ["r@quick.example"], message())
-            until(lambda: len(quick.accepted) == 1, 2)
-            assert time.monotonic() - begun < 2
+            until(lambda: len(quick.accepted) == 1)
+            assert "status=deferred" not in server.log()
 
 
 # --- it refuses
@@ -144,7 +144,7 @@ def test_one_refused_recipient_does_not_keep_the_others_from_their_mail(place: P
         (left,) = server.queue()
         assert [each["address"] for each in left["recipients"]] == ["later@far.example"]
         peer.answers.clear()
-        until(lambda: len(peer.accepted) == 2, 12)
+        until(lambda: len(peer.accepted) == 2, 30)
         assert peer.accepted[1].recipients == ["later@far.example"]
         server.wait_empty()
 
@@ -171,7 +171,7 @@ def test_mail_that_is_wanted_later_is_brought_later(place: Path, verb: str, answ
         server.send("alice@example.test", ["r@far.example"], message())
         (line,) = server.wait_log(r"to=<r@far\.example>.*status=deferred")[:1]
         assert answer in line
-        until(lambda: len(peer.accepted) == 1, 12)
+        until(lambda: len(peer.accepted) == 1, 30)
         server.wait_log(r"to=<r@far\.example>.*status=sent")
         server.wait_empty()
         assert server.mailbox("alice") == []
@@ -214,7 +214,7 @@ def test_two_servers_that_send_mail_to_each_other_return_it_once(place: Path) ->
         ) as two,
     ):
         one.send("alice@example.test", ["r@circle.test"], message())
-        notices = one.wait_mail("alice", 1, 15)
+        notices = one.wait_mail("alice", 1, 30)
         one.wait_empty()
         two.wait_empty()
         time.sleep(0.2)

@@ -71,7 +71,7 @@ def test_a_path_relative_to_the_queue_reaches_an_lmtp_server(place: Path, mailbo
     with Postroad(place, main=lmtp("unix:socket")) as server:
         (server.work / "queue/socket").symlink_to(mailboxes.socket)
         server.send("s@client.example", ["dave@box.test"], message())
-        until(lambda: len(mailboxes.mailbox("dave")) == before + 1, 10, server.log)
+        until(lambda: len(mailboxes.mailbox("dave")) == before + 1, 30, server.log)
 
 
 def test_recipients_refused_for_now_after_the_dot_are_tried_again_alone(place: Path) -> None:
@@ -87,6 +87,6 @@ def test_recipients_refused_for_now_after_the_dot_are_tried_again_alone(place: P
             server.send("s@client.example", ["a@box.test", "b@box.test", "c@box.test"], message())
             server.wait_log(r"to=<b@box\.test>.*dsn=4\.2\.2, status=deferred")
             peer.answers["."] = "250 2.0.0 at last"
-            until(lambda: len(peer.received) == 2, 12)
+            until(lambda: len(peer.received) == 2, 30)
             assert peer.received[1].recipients == ["b@box.test"]
             server.wait_empty()

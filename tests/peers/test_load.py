@@ -37,7 +37,7 @@ def test_several_recipients_of_a_message_travel_together(place: Path) -> None:
         arguments = ["-r", "7", "-m", "5", "-t", "r@far.example", "-f", "s@client.example"]
         smtp_source(server.host, server.port, *arguments)
         # smtp-sink makes a file before it has written it
-        until(lambda: [each.count(b"X-Rcpt-Args:") for each in sink.messages()] == [7] * 5, 15)
+        until(lambda: [each.count(b"X-Rcpt-Args:") for each in sink.messages()] == [7] * 5, 30)
         server.wait_empty()
 
 
@@ -51,4 +51,4 @@ def test_a_next_hop_that_lacks_an_extension_gets_the_mail(place: Path, option: s
         Postroad(place, main=f"relayhost = [127.0.0.1]:{sink.port}") as server,
     ):
         smtp_source(server.host, server.port, "-m", "3", "-s", "3", "-t", "r@far.example")
-        until(lambda: len(sink.messages()) == 3, 15)
+        until(lambda: len(sink.messages()) == 3, 30)

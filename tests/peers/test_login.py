@@ -78,7 +78,7 @@ def test_each_mechanism_logs_in(place, relay):
     routes = {name: (relay.port, f"-o smtp_sasl_mechanism_filter={name}") for name in names}
     with logged_in(place, relay.port, **routed(routes)) as client:
         client.send("a@x.test", [f"{name}@postfix.test" for name in names], message())
-        until(lambda: len(relay.messages()) >= before + len(names), 15, lambda: client.log() + relay.log())
+        until(lambda: len(relay.messages()) >= before + len(names), 30, lambda: client.log() + relay.log())
         client.wait_empty()
     for name in MECHANISMS:
         assert re.search(rf"sasl_method={name}, sasl_username={re.escape(USER)}", relay.log())
@@ -102,7 +102,7 @@ def test_a_new_password_counts_without_a_restart(place, relay):
         client.wait_log("status=deferred")
         # In place, as an editor does: root's alone it stays.
         (client.etc / "passwords").write_text(f"[127.0.0.1]:{relay.port} {USER}:{SECRET}\n")
-        until(lambda: len(relay.messages()) > before, 15, client.log)
+        until(lambda: len(relay.messages()) > before, 30, client.log)
         client.wait_empty()
 
 
@@ -161,7 +161,7 @@ def test_without_an_entry_nobody_logs_in(place):
         logged_in(place, server.port, main="smtp_sasl_password_maps = inline:{{other.test=a:b}}\n") as client,
     ):
         client.send("a@x.test", "b@y.test", message())
-        until(lambda: server.accepted, 10, client.log)
+        until(lambda: server.accepted, 30, client.log)
         assert not any(each.startswith("AUTH") for each in server.lines)
 
 
@@ -188,7 +188,7 @@ def test_a_login_for_each_sender(place):
     ):
         for number, name in enumerate(("amy", "bob", "amy", "eve"), 1):
             client.send(f"{name}@x.test", "b@y.test", message())
-            until(lambda number=number: len(server.accepted) == number, 15, client.log)
+            until(lambda number=number: len(server.accepted) == number, 30, client.log)
         sessions: list[tuple[str, str]] = []
         who = ""
         for each in server.lines:

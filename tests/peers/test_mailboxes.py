@@ -71,7 +71,7 @@ def test_alias_maps_send_mail_on(place: Path) -> None:
             server.wait_mail("alice")
             server.wait_mail("bob")
             server.send("s@client.example", ["far@local.test"], message("To the far"))
-            until(lambda: peer.accepted, 10, server.log)
+            until(lambda: peer.accepted, 30, server.log)
             assert peer.accepted[0].recipients == ["r@far.example"]
             assert b"Delivered-To: far@local.test" in peer.accepted[0].content
             with server.connect() as client:
@@ -102,8 +102,8 @@ def test_a_delay_is_told_once(place: Path) -> None:
     with NextHop(answers={"RCPT": "450 4.2.0 Come back"}) as peer:
         with Postroad(place, main=main.replace("{hop}", str(peer.port))) as server:
             server.send("alice@example.test", ["r@far.example"], message("Is late"))
-            (notice,) = server.wait_mail("alice", 1, 12)
-            server.wait_log(r"to=<r@far\.example>.*status=deferred", 4, 12)
+            (notice,) = server.wait_mail("alice", 1, 30)
+            server.wait_log(r"to=<r@far\.example>.*status=deferred", 4, 30)
             assert len(server.mailbox("alice")) == 1
             assert [each["sender"] for each in server.queue()] == ["alice@example.test"]
         report, (whole, recipient) = status_of(notice)

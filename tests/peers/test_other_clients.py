@@ -54,15 +54,15 @@ def test_the_next_server_is_told_where_mail_comes_from(place: Path) -> None:
 
 def test_a_proxy_says_whose_connections_are(place: Path) -> None:
     with Postroad(place, main="smtpd_upstream_proxy_protocol = haproxy") as server:
-        client = smtplib.SMTP(timeout=10)
-        client.sock = socket.create_connection((server.host, server.port), timeout=10)
+        client = smtplib.SMTP(timeout=30)
+        client.sock = socket.create_connection((server.host, server.port), timeout=30)
         client.sock.sendall(b"PROXY TCP4 192.0.2.7 127.0.0.1 4001 25\r\n")
         assert client.getreply()[0] == 220
         client.sendmail("s@client.example", "alice@example.test", message())
         client.quit()
         (found,) = server.wait_mail("alice")
         assert b"(unknown [192.0.2.7])" in found
-        with socket.create_connection((server.host, server.port), timeout=10) as direct:
+        with socket.create_connection((server.host, server.port), timeout=30) as direct:
             direct.sendall(b"EHLO direct\r\n")
             assert direct.makefile("rb").readline().startswith(b"421 4.3.0 ")
 
@@ -87,11 +87,11 @@ def test_a_full_service_is_short_with_new_clients(place: Path) -> None:
     port = free_port()
     main = "smtpd_banner = $myhostname ESMTP ${stress?stressed}"
     with Postroad(place, main=main, master=f"{port} inet n - n - 2 smtpd", workers=2) as server:
-        first, second = (smtplib.SMTP(server.host, port, timeout=10) for _ in range(2))
+        first, second = (smtplib.SMTP(server.host, port, timeout=30) for _ in range(2))
         first.quit()
         greetings = []
         for _ in range(8):  # a worker hears of it with a session of its own
-            client = smtplib.SMTP(timeout=10)
+            client = smtplib.SMTP(timeout=30)
             greetings.append(client.connect(server.host, port)[1])
             client.quit()
         assert any(each.endswith(b"stressed") for each in greetings)

@@ -28,7 +28,7 @@ def test_workers_share_what_they_have_seen(place):
             code, text = rcpt(server, "alice@example.test")
             assert code == 450
             assert b"Greylisted, try again in " in text
-        until(lambda: rcpt(server, "alice@example.test")[0] == 250, 10, server.log, 0.2)
+        until(lambda: rcpt(server, "alice@example.test")[0] == 250, 30, server.log, 0.2)
         assert {rcpt(server, "bob@example.test")[0] for _ in range(8)} == {250}
         server.stop()
         server.start()

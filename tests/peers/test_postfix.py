@@ -19,7 +19,7 @@ _CONTENT = message("中文 and more", _BODY, Message_ID="<kept@client.example>",
 
 
 def send(peer: Postfix, recipient: str, content: bytes, *options: str) -> None:
-    with smtplib.SMTP(peer.host, peer.port, local_hostname="client.example", timeout=10) as client:
+    with smtplib.SMTP(peer.host, peer.port, local_hostname="client.example", timeout=30) as client:
         client.sendmail("s@client.example", [recipient], content, ["BODY=8BITMIME", *options])
 
 
@@ -31,13 +31,13 @@ def test_mail_from_postfix_through_postroad_to_postfix_arrives_as_it_was(place: 
         postfix(place, "first", main=f"relayhost = [127.0.0.1]:{middle}", domain="elsewhere.test") as first,
     ):
         send(first, "alice@postfix.test", _CONTENT)
-        until(last.messages, 15, lambda: first.log() + server.log() + last.log())
+        until(last.messages, 30, lambda: first.log() + server.log() + last.log())
         (kept,) = last.messages()
         head, _, content = kept.partition(b"From: sender@")
         assert b"From: sender@" + content == _CONTENT.replace(b"\r\n", b"\n")
         hosts = re.findall(rb"Received: from (\S+)", head)
         assert hosts == [b"mx.example.test", b"first.example.test", b"client.example"]
-        until(lambda: "removed" in first.log(), 5)
+        until(lambda: "removed" in first.log(), 30)
         server.wait_empty()
 
 
@@ -57,9 +57,9 @@ def test_a_refusal_of_postfix_reaches_the_sender_at_postfix(place: Path) -> None
             ),
         ) as server,
     ):
-        with smtplib.SMTP(first.host, first.port, local_hostname="client.example", timeout=10) as client:
+        with smtplib.SMTP(first.host, first.port, local_hostname="client.example", timeout=30) as client:
             client.sendmail("s@first.test", ["r@postfix.test"], _CONTENT)
-        until(first.messages, 15, lambda: first.log() + server.log() + last.log())
+        until(first.messages, 30, lambda: first.log() + server.log() + last.log())
         (notice,) = first.messages()
         notice = re.sub(rb"\s+", b" ", notice)
         assert (
@@ -74,9 +74,9 @@ def test_postfix_hears_of_an_unknown_recipient_at_once(place: Path) -> None:
         Postroad(place) as server,
         postfix(place, "first", main=f"relayhost = [127.0.0.1]:{server.port}", domain="first.test") as first,
     ):
-        with smtplib.SMTP(first.host, first.port, local_hostname="client.example", timeout=10) as client:
+        with smtplib.SMTP(first.host, first.port, local_hostname="client.example", timeout=30) as client:
             client.sendmail("s@first.test", ["alice@example.test", "nobody@example.test"], _CONTENT)
-        until(first.messages, 15, lambda: first.log() + server.log())
+        until(first.messages, 30, lambda: first.log() + server.log())
         (notice,) = first.messages()
         assert (
             b"<nobody@example.test>: Recipient address rejected: User unknown in virtual mailbox table"
@@ -98,7 +98,7 @@ def test_a_success_notice_is_asked_for_through_postroad_and_postfix_makes_it(pla
             client.mail("s@postfix.test", ["RET=HDRS", "ENVID=QQ314159"])
             client.rcpt("r@postfix.test", ["NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;r@old.example"])
             client.data(_CONTENT)
-        until(lambda: len(last.messages()) == 2, 15, lambda: server.log() + last.log())
+        until(lambda: len(last.messages()) == 2, 30, lambda: server.log() + last.log())
         (notice,) = [each for each in last.messages() if b"Successful Mail Delivery Report" in each]
         assert b"Original-Envelope-Id: QQ314159" in notice
         assert b"Original-Recipient: rfc822;r@old.example" in notice

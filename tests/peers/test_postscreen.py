@@ -44,7 +44,7 @@ def send(session: smtplib.SMTP, subject: str) -> None:
 
 def hurried(server: Postroad, port: int) -> str:
     """Send a mail without waiting for anything; return the log."""
-    with socket.create_connection(("127.0.0.1", port), timeout=15) as sock:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
         mail = b"Subject: x\r\n\r\nx\r\n.\r\n"
         envelope = b"EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n"
         sock.sendall(envelope + mail + b"QUIT\r\n")
@@ -125,7 +125,7 @@ def test_tests_after_the_greeting_under_tls_and_mail_at_the_second_try(place: Pa
 def test_a_client_under_test_outlives_a_reload_and_no_stop(place: Path) -> None:
     server, port = screened(place, "postscreen_greet_wait = 2s\n")
     with server:
-        with socket.create_connection(("127.0.0.1", port), timeout=15) as sock:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
             assert sock.recv(100).startswith(b"220-")
             assert server.reload().returncode == 0
             assert sock.recv(100) == b"220 mx.example.test ESMTP Postfix\r\n"

@@ -127,7 +127,7 @@ def test_nothing_is_smuggled_through(place: Path, options: str) -> None:
 def smuggle(server: Postroad, data: bytes) -> None:
     """Send a message with all else in one go, and read what is said until the end."""
     with (
-        socket.create_connection((server.host, server.port), timeout=10) as client,
+        socket.create_connection((server.host, server.port), timeout=30) as client,
         client.makefile("rb") as replies,
     ):
         head = (

@@ -59,6 +59,6 @@ def test_a_reply_is_replaced_as_in_postfix(place: Path, case: str, program: str)
             for server in (theirs, ours):
                 with smtplib.SMTP(server.host, server.port, timeout=30) as client:
                     client.sendmail("", ["r@far.example"], message())
-                until(lambda server=server: "to=<r@far.example>" in server.log(), 20, server.log)
+                until(lambda server=server: "to=<r@far.example>" in server.log(), 30, server.log)
                 said[server] = heard(server.log(), "r@far.example")
     assert said[ours] == said[theirs]

@@ -86,13 +86,13 @@ def test_while_dovecot_is_away_nobody_is_refused_for_good_and_then_all_is_well(p
     with server:
         assert "AUTH" not in talk(server.port)  # it was never seen
         with dovecot_auth(place, private / "auth", users):
-            until(lambda: login().startswith("235 "), 15, server.log)
+            until(lambda: login().startswith("235 "), 30, server.log)
         (private / "auth").unlink(missing_ok=True)
-        until(lambda: not login().startswith("235 "), 15)
+        until(lambda: not login().startswith("235 "), 30)
         answer = login()
         assert answer[0] == "4" or answer.startswith("503 5.5.1 Error: authentication not enabled"), answer
         with dovecot_auth(place, private / "auth", users):
-            until(lambda: login().startswith("235 "), 15, server.log)
+            until(lambda: login().startswith("235 "), 30, server.log)
             wrong = talk(server.port, f"AUTH PLAIN {plain(secret='wrong')}")
             assert wrong.startswith("535 5.7.8 ")
 

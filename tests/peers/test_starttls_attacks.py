@@ -35,7 +35,7 @@ def submission() -> Iterator[Submission]:
 
 def attack(it: Submission, split: int) -> bytes:
     """Send STARTTLS and commands behind it in two pieces, then shake hands; return all of the server's words."""
-    with socket.create_connection(("localhost", it.ports["open"]), timeout=15) as sock:
+    with socket.create_connection(("localhost", it.ports["open"]), timeout=30) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         assert sock.recv(4096).startswith(b"220 ")
         sock.sendall(b"EHLO client.test\r\n")
@@ -59,12 +59,12 @@ def test_nothing_behind_starttls_is_obeyed_however_it_is_cut(submission: Submiss
         answer = attack(submission, split)
         assert b"250 2." not in answer, (split, answer)  # QUIT is the first command after the handshake
     done = len(_ATTACK)
-    until(lambda: submission.server.log().count(" disconnect from ") >= done, 10, submission.server.log)
+    until(lambda: submission.server.log().count(" disconnect from ") >= done, 30, submission.server.log)
     assert not re.search(r" disconnect from .* (mail|noop)=", submission.server.log())
 
 
 def test_starttls_is_offered_once(submission: Submission) -> None:
-    with smtplib.SMTP("localhost", submission.ports["open"], "client.test", timeout=15) as client:
+    with smtplib.SMTP("localhost", submission.ports["open"], "client.test", timeout=30) as client:
         client.ehlo()
         client.starttls(context=submission.context())
         client.ehlo()
@@ -113,7 +113,7 @@ class Hop:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        client.settimeout(20)
+        client.settimeout(30)
         with contextlib.suppress(OSError), client:
             client.sendall(b"220 hop.example ESMTP\r\n")
             if self._talk(client, self.clear, offer=self.scene != "stripped"):
@@ -221,7 +221,7 @@ smtp_mail_timeout = 2s
         client = stack.enter_context(postfix(folder, "mx", **texts))
     else:
         client = stack.enter_context(Postroad(folder, **texts))
-    with smtplib.SMTP(client.host, client.port, "c.test", timeout=20) as session:
+    with smtplib.SMTP(client.host, client.port, "c.test", timeout=30) as session:
         for level, scene in cells:
             session.sendmail("s@client.test", [f"{level}-{scene}@cell.test"], "Subject: x\r\n\r\nx\r\n")
     return client
@@ -235,7 +235,7 @@ def outcomes(client: Postfix | Postroad, hops: dict[str, Hop]) -> dict[tuple[str
             pattern = re.compile(
                 rf"to=<{re.escape(to)}>.*?, dsn=([\d.]+), status=(\w+) \((.*)\)$", re.MULTILINE
             )
-            until(lambda pattern=pattern: pattern.search(client.log()), 25, client.log)
+            until(lambda pattern=pattern: pattern.search(client.log()), 30, client.log)
             match = pattern.search(client.log())
             assert match is not None
             why = re.sub(r"localhost\[[^]]*\](:\d+)?", "SERVER", match[3])

@@ -70,10 +70,10 @@ def test_a_status_is_replaced_as_in_postfix(place: Path, case: str) -> None:
             for server in (theirs, ours):
                 with smtplib.SMTP(server.host, server.port, timeout=30) as client:
                     client.sendmail("all@here.test", _NAMES, message())
-                until(lambda server=server: server.log().count("@far.example>, relay") == 3, 20, server.log)
+                until(lambda server=server: server.log().count("@far.example>, relay") == 3, 30, server.log)
                 lines[server] = said(server.log())
                 if "status=bounced" in server.log():
-                    until(lambda server=server: _HIDDEN.search(server.log()), 20, server.log)
+                    until(lambda server=server: _HIDDEN.search(server.log()), 30, server.log)
                     (notice,) = server.messages() if server is theirs else server.mailbox("all")
                     notices[server] = report(notice)
     assert lines[ours] == lines[theirs]

@@ -36,7 +36,7 @@ def submission() -> Iterator[Submission]:
 
 
 def smtplib_starttls(it: Submission, content: bytes) -> None:
-    with smtplib.SMTP("localhost", it.ports["submission"], "client.test", timeout=15) as client:
+    with smtplib.SMTP("localhost", it.ports["submission"], "client.test", timeout=30) as client:
         client.starttls(context=it.context())
         client.login(USER, SECRET)
         client.sendmail(USER, [TO], content, ["BODY=8BITMIME"])
@@ -44,7 +44,7 @@ def smtplib_starttls(it: Submission, content: bytes) -> None:
 
 def smtplib_direct(it: Submission, content: bytes) -> None:
     port = it.ports["submissions"]
-    with smtplib.SMTP_SSL("localhost", port, "client.test", timeout=15, context=it.context()) as client:
+    with smtplib.SMTP_SSL("localhost", port, "client.test", timeout=30, context=it.context()) as client:
         client.login(USER, SECRET)
         client.sendmail(USER, [TO], content, ["BODY=8BITMIME"])
 
@@ -173,7 +173,7 @@ def arrives(it: Submission, program: str) -> str:
     content = message("中文 and more", _BODY, **fields)
     before = len(it.hop.received)
     PROGRAMS[program](it, content)
-    until(lambda: len(it.hop.accepted) > before, 15, it.server.log)
+    until(lambda: len(it.hop.accepted) > before, 30, it.server.log)
     kept = it.hop.received[before]
     assert (kept.sender, kept.recipients) == (USER, [TO])
     head, start, rest = kept.content.partition(b"From: sender@")
@@ -195,7 +195,7 @@ def test_a_message_that_a_program_submits_arrives_as_it_was(submission: Submissi
         rf"postfix/{service}/smtpd\[\d+\]: {found[1]}: client=unknown\[127\.0\.0\.1\], "
         rf"sasl_method={mechanism or '(PLAIN|CRAM-MD5)'}, sasl_username={re.escape(USER)}\n"
     )
-    until(lambda: re.search(line, submission.server.log()), 10, submission.server.log)
+    until(lambda: re.search(line, submission.server.log()), 30, submission.server.log)
 
 
 # --- what is refused
@@ -287,7 +287,7 @@ def both(submission: Submission) -> Iterator[dict[str, tuple[dict[str, str], lis
         for kind, it in {"postfix": other, "postroad": submission}.items():
             before = len(log_lines(it))
             said = answers(it)
-            until(lambda it=it: "request longer than" in it.server.log(), 5, it.server.log)
+            until(lambda it=it: "request longer than" in it.server.log(), 30, it.server.log)
             made[kind] = said, log_lines(it)[before:]
         yield made
 
@@ -344,13 +344,13 @@ def test_who_is_logged_in_stays_so_through_a_reload_and_large_mail_arrives_whole
     assert isinstance(it.server, Postroad)
     content = message("large", "0123456789" * 7 + "\r\n" + f"{'.' * 70}\r\n" * 40_000)
     before = len(it.hop.received)
-    with smtplib.SMTP("localhost", it.ports["submission"], "client.test", timeout=15) as client:
+    with smtplib.SMTP("localhost", it.ports["submission"], "client.test", timeout=30) as client:
         client.starttls(context=it.context())
         client.login(USER, SECRET)
         assert it.server.reload().returncode == 0
         smtplib_direct(it, content)
         client.sendmail(USER, [TO], content)
-    until(lambda: len(it.hop.accepted) >= before + 2, 20, it.server.log)
+    until(lambda: len(it.hop.accepted) >= before + 2, 30, it.server.log)
     body = content.partition(b"\r\n\r\n")[2]
     assert [kept.content.partition(b"\r\n\r\n")[2] == body for kept in it.hop.received[before:]] == [
         True,

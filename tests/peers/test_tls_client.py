@@ -104,7 +104,7 @@ smtp_tls_note_starttls_offer = yes
 
     def send_all(self, client: Client) -> None:
         """Give a client one message for each cell."""
-        with smtplib.SMTP(client.host, client.port, local_hostname="c.test", timeout=20) as session:
+        with smtplib.SMTP(client.host, client.port, local_hostname="c.test", timeout=30) as session:
             for server in self.servers:
                 for level, kind in CELLS:
                     to = address(level, kind, server)
@@ -116,7 +116,7 @@ smtp_tls_note_starttls_offer = yes
         """Wait for what became of a cell."""
         log, to = self.clients[client].log, re.escape(address(level, kind, server))
         pattern = re.compile(rf"to=<{to}>.*?, dsn=([\d.]+), status=(\w+) \((.*)\)$", re.MULTILINE)
-        until(lambda: pattern.search(log()), 25, lambda: f"{client} {server} {level} {kind}\n{log()}")
+        until(lambda: pattern.search(log()), 30, lambda: f"{client} {server} {level} {kind}\n{log()}")
         found = pattern.search(log())
         assert found is not None
         dsn, status, why = found.groups()
@@ -133,7 +133,7 @@ smtp_tls_note_starttls_offer = yes
             kept = [path.read_bytes() for path in folder.iterdir()] if folder.exists() else []
             return [each for each in kept if head in each and f"X-Client: {client}\n".encode() in each]
 
-        until(arrived, 10, lambda: f"{client} {server} {level} {kind} is nowhere\n{peer.log()}")
+        until(arrived, 30, lambda: f"{client} {server} {level} {kind} is nowhere\n{peer.log()}")
         (message,) = arrived()
         own = message.split(b"\nReceived:")[1]  # what the server itself wrote
         tls = b"(using TLSv1" in own

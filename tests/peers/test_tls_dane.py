@@ -127,7 +127,7 @@ def client() -> Iterator[Postroad]:
             place, main=SETTINGS.format(dns=dns), master=MASTER, files={"transport": site.routes()}
         ) as server,
     ):
-        with smtplib.SMTP(server.host, server.port, local_hostname="c.test", timeout=20) as session:
+        with smtplib.SMTP(server.host, server.port, local_hostname="c.test", timeout=30) as session:
             for level, name in CASES:
                 session.sendmail("", [f"{name}@{level}.test"], "Subject: x\r\n\r\nx\r\n")
         yield server
@@ -137,7 +137,7 @@ def client() -> Iterator[Postroad]:
 def test_records_say_who_the_host_is(client: Postroad, kind: str, name: str) -> None:
     trust, why = CASES[kind, name]
     pattern = re.compile(rf"to=<{name}@{kind}\.test>.*, dsn=(\S+), status=(\w+) \((.*)\)")
-    until(lambda: pattern.search(client.log()), 20, client.log)
+    until(lambda: pattern.search(client.log()), 30, client.log)
     found = pattern.search(client.log())
     assert found is not None
     dsn, status, text = found.groups()

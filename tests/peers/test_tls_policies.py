@@ -102,7 +102,7 @@ smtp_tls_fingerprint_digest = sha256
 
 def outcomes(client: Postfix | Postroad, ports: dict[str, int]) -> dict[str, tuple[str, ...]]:
     """Return status, code, words and the connections' lines of each policy."""
-    with smtplib.SMTP(client.host, client.port, "c.test", timeout=20) as session:
+    with smtplib.SMTP(client.host, client.port, "c.test", timeout=30) as session:
         for name in ports:
             session.sendmail("s@client.test", [f"{name}@cell.test"], "Subject: x\r\n\r\nx\r\n")
     made = {}

@@ -67,7 +67,7 @@ class Side:
         sender = f"mark-{self.marks}@client.test"
         with Talk(self.ports["plain"]) as talk:
             talk.say("EHLO x", f"MAIL FROM:<{sender}>", "RCPT TO:<x@far.test>")
-        until(lambda: f"from=<{sender}>" in self.server.log(), 10)
+        until(lambda: f"from=<{sender}>" in self.server.log(), 30)
         return sender
 
 
@@ -239,7 +239,7 @@ def deliver(
             if mark in (text := path.read_bytes())
         ]
 
-    until(arrived, 10, side.server.log)
+    until(arrived, 30, side.server.log)
     field = re.search(rb"^Received:.*?\n(?=\S)", arrived()[0], re.MULTILINE | re.DOTALL)
     assert field is not None
     return re.sub(r"id \w+|;.*", "", field[0].decode())

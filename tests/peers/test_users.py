@@ -38,7 +38,7 @@ def server() -> Iterator[Postroad]:
         with made:
             add(made, "ann", "pässword", "SCRAM-SHA-256")
             add(made, "joe@example.test", "secret", "ARGON2ID")
-            until(lambda: tried(made, "joe@example.test", "secret") == 235, 5, made.log)
+            until(lambda: tried(made, "joe@example.test", "secret") == 235, 30, made.log)
             yield made
 
 
@@ -48,7 +48,7 @@ def add(server: Postroad, name: str, password: str, scheme: str) -> None:
 
 
 def tried(server: Postroad, name: str, password: str) -> int:
-    with smtplib.SMTP(server.host, server.port, timeout=15) as client:
+    with smtplib.SMTP(server.host, server.port, timeout=30) as client:
         client.ehlo("client.test")
         client.user, client.password = name, password
         try:
@@ -58,7 +58,7 @@ def tried(server: Postroad, name: str, password: str) -> int:
 
 
 def test_a_login_lets_mail_out(server: Postroad) -> None:
-    with smtplib.SMTP(server.host, server.port, timeout=15) as client:
+    with smtplib.SMTP(server.host, server.port, timeout=30) as client:
         with pytest.raises(smtplib.SMTPRecipientsRefused):
             client.sendmail("x@example.test", ["alice@example.test"], message())
         client.rset()
@@ -81,14 +81,14 @@ def test_failures(server: Postroad) -> None:
 
 def test_a_change_needs_no_reload(server: Postroad) -> None:
     add(server, "tom", "one", "PLAIN")
-    until(lambda: tried(server, "tom", "one") == 235, 5, server.log)
+    until(lambda: tried(server, "tom", "one") == 235, 30, server.log)
     assert server.run("user", "lock", "tom").returncode == 0
-    until(lambda: tried(server, "tom", "one") == 535, 5, server.log)
+    until(lambda: tried(server, "tom", "one") == 535, 30, server.log)
     users = server.etc / "users"
     kept = users.rename(server.etc / "away")
-    until(lambda: tried(server, "joe@example.test", "secret") == 454, 5, server.log)
+    until(lambda: tried(server, "joe@example.test", "secret") == 454, 30, server.log)
     kept.rename(users)
-    until(lambda: tried(server, "joe@example.test", "secret") == 235, 5, server.log)
+    until(lambda: tried(server, "joe@example.test", "secret") == 235, 30, server.log)
 
 
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"])
@@ -97,7 +97,7 @@ def test_scram_and_the_channel(server: Postroad, mechanism: str) -> None:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 
     def login(password: str, other: bytes = b"") -> int:
-        with smtplib.SMTP(server.host, server.port, timeout=15) as client:
+        with smtplib.SMTP(server.host, server.port, timeout=30) as client:
             client.starttls(context=context)
             client.ehlo("client.test")
             assert mechanism in client.esmtp_features["auth"].split()

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from peers.harness import free_port
 from policy.policyserver import always, policy_server
 from postroad.base.log import Log
 from postroad.policy.delegation import PolicyServer, PolicyUnavailable, read_endpoint, read_spec
@@ -172,8 +173,9 @@ async def test_a_server_that_gives_no_answer_is_tried_again_and_given_up(connect
 
 async def test_a_server_that_hangs_is_not_waited_for(connect, sink):
     async with policy_server(always("")) as server:
-        server.says = lambda _: b"(silence)"
         client = connect(server.address, tries=1)
+        await client.ask(QUESTION, {})  # connected
+        server.says = lambda _: b"(silence)"
         object.__setattr__(client.spec, "timeout", 0.02)
         with pytest.raises(PolicyUnavailable):
             await client.ask(QUESTION, {})
@@ -186,10 +188,11 @@ async def test_a_late_answer_is_not_the_next_question_s(connect):
         lambda asked: (asked["sender"] == "slow" and b"(silence)") or b"action=DUNNO\n\n"
     ) as server:
         client, memory = connect(server.address, tries=1), {}
+        assert await client.ask(request([("sender", "first")]), memory) == "DUNNO"
         object.__setattr__(client.spec, "timeout", 0.02)
         with pytest.raises(PolicyUnavailable):
             await client.ask(request([("sender", "slow")]), memory)
-        object.__setattr__(client.spec, "timeout", 5)
+        object.__setattr__(client.spec, "timeout", 30)
         server.silent.set()
         assert await client.ask(request([("sender", "quick")]), memory) == "DUNNO"
         assert server.connections == 2
@@ -239,7 +242,7 @@ async def test_nobody_there(connect, sink, tmp_path):
 
 
 async def test_a_server_that_was_started_again_is_found_again(connect):
-    async with policy_server(always("DUNNO")) as server:
+    async with policy_server(always("DUNNO"), port=free_port()) as server:
         address, client = server.address, connect(server.address)
         assert await client.ask(QUESTION, {}) == "DUNNO"
     with pytest.raises(PolicyUnavailable):

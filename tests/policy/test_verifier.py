@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import LIMIT
 from postroad.base.clock import TestClock
 from postroad.base.errors import LookupUnavailable, StoreUnavailable
 from postroad.base.log import Log
@@ -49,7 +50,7 @@ def make(settings, sink, tmp_path):
             clock=TestClock(),
             cache=cache,
         )
-        built._pause = 0.02
+        built._pause = LIMIT
         return built, prober
 
     yield verifier
@@ -66,6 +67,7 @@ async def test_a_probe_is_waited_for_and_its_result_kept(make):
 
 async def test_a_probe_that_takes_long_is_not_waited_for_and_goes_on(make):
     verifier, prober = make()
+    verifier._pause = 0.02
     prober.gate.clear()
     assert await verifier.verify("a@x.test") == IN_PROGRESS
     assert await verifier.verify("a@x.test") == IN_PROGRESS
@@ -97,7 +99,7 @@ async def test_another_worker_s_probe_is_waited_for(make):
     asking = asyncio.ensure_future(first.verify("a@x.test"))
     while not prober.asked:
         await asyncio.sleep(0.001)
-    second._polls = 1000
+    second._polls, second._pause = 1500, 0.02
     other = asyncio.ensure_future(second.verify("a@x.test"))
     await asyncio.sleep(0)
     prober.gate.set()

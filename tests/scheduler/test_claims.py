@@ -2,6 +2,7 @@
 
 import asyncio
 
+from patience import turns, until
 from postroad.base.clock import TestClock
 from postroad.base.errors import StoreUnavailable
 from postroad.base.log import ListSink, Log
@@ -39,7 +40,7 @@ class World:
 async def test_all_that_is_due_is_taken_a_part_at_a_time():
     w = World(450, 10_000)
     w.claims.run()
-    await asyncio.sleep(0.01)
+    await until(lambda: len(w.asked) == 4)
     assert len(w.taken) == 450
     assert w.asked == [200, 200, 200, 200]
     assert not w.claims.wanted
@@ -49,11 +50,12 @@ async def test_all_that_is_due_is_taken_a_part_at_a_time():
 async def test_no_more_than_there_is_room_for_and_the_rest_when_there_is():
     w = World(5, 2)
     w.claims.run()
-    await asyncio.sleep(0.01)
+    await until(lambda: w.taken)
+    await turns()
     assert w.taken == [0, 1]
     w.room = 10
     w.claims.go_on()
-    await asyncio.sleep(0.01)
+    await until(lambda: len(w.taken) >= 5)
     assert w.taken == [0, 1, 2, 3, 4]
     w.claims.stop()
 
@@ -61,7 +63,7 @@ async def test_no_more_than_there_is_room_for_and_the_rest_when_there_is():
 async def test_going_on_does_nothing_where_nothing_was_left():
     w = World(1, 10)
     w.claims.run()
-    await asyncio.sleep(0.01)
+    await until(lambda: w.taken and not w.claims.wanted)
     asked = len(w.asked)
     w.claims.go_on()
     assert len(w.asked) == asked
@@ -75,7 +77,7 @@ async def test_a_queue_that_cannot_be_read_is_said_and_looked_at_again_later():
     w.claims.run()
     assert w.sink.lines == ["qmgr: warning: cannot read the queue: disk is away"]
     w.error = None
-    await asyncio.sleep(0.05)
+    await until(lambda: w.taken)
     assert w.taken == [0]
     w.claims.stop()
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from patience import until
 from postroad.model.job import Attempt
 from postroad.model.message import Message, Recipient
 from postroad.scheduler import progress as module
@@ -45,10 +46,10 @@ async def test_of_very_many_recipients_all_that_is_done_after_a_while():
         recipient.done = True
         progress.note(many)
     assert store.written == []
-    await asyncio.sleep(0.05)
+    await until(lambda: store.written)
     assert store.written == [500]
     progress.note(many)
-    await asyncio.sleep(0.05)
+    await until(lambda: len(store.written) >= 2)
     assert store.written == [500, 500]
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from patience import turns, until
 from postroad.base.clock import TestClock
 from postroad.base.errors import StoreUnavailable
 from postroad.base.log import ListSink, Log
@@ -81,7 +82,8 @@ async def test_backlogs_come_one_after_the_other(w):
     w.recall.ask(second)
     assert second.asked
     gate.set_result(None)
-    await asyncio.sleep(0.01)
+    await until(lambda: len(w.asked) >= 2)
+    await turns()
     assert w.asked == [[1], [2, 3]]
 
 
@@ -117,7 +119,7 @@ async def test_what_cannot_be_read_is_asked_for_again_later(w, monkeypatch):
     w.recall.ask(some)
     assert w.sink.lines == ["qmgr: warning: cannot read the queue: disk is away"]
     w.error = None
-    await asyncio.sleep(0.05)
+    await until(lambda: w.came)
     assert [key for key, _from in w.came] == [1, 2]
 
 
@@ -139,7 +141,7 @@ async def test_nothing_comes_after_the_stop(w):
     w.recall.ask(backlog(1))
     w.recall.stop()
     gate.set_result(None)
-    await asyncio.sleep(0.01)
+    await turns()
     w.recall.ask(backlog(2))
     assert not w.came
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from patience import turns, until
 from postroad.base.clock import TestClock
 from postroad.base.log import ListSink, Log
 from postroad.base.params import settings_of
@@ -302,9 +303,11 @@ async def test_the_queue_is_claimed_at_start_and_no_more_than_the_limit_is_activ
     w = World(qmgr_message_active_limit="3")
     w.store.due = [Message(key, "s@a", [Recipient("r@x")], 0.0) for key in range(8)]
     w.scheduler.start()
-    await asyncio.sleep(0.01)
+    await until(lambda: len(w.scheduler) >= 3)
+    await turns()
     assert len(w.scheduler) == 3
     while len(w.outcomes.finished) < 8:
+        await until(lambda: w.agent.jobs)
         w.agent.answer(OK)
         await asyncio.sleep(0)
         assert len(w.scheduler) <= 3
@@ -412,9 +415,10 @@ async def test_more_than_can_be_active_waits_without_its_content_and_is_called_b
     assert len(w.scheduler) == 1
     assert (first.content is None, second.content, third.content) == (False, None, None)
     for message in (first, second, third):
+        await until(lambda: w.agent.jobs)
         assert [job.message.key for job, _ in w.agent.jobs] == [message.key]
         w.agent.answer(OK)
-        await asyncio.sleep(0.01)
+    await until(lambda: len(w.outcomes.finished) >= 3)
     assert w.outcomes.finished == [1, 2, 3]
     assert not w.store.settled
     await w.scheduler.drain(0.1)
@@ -426,7 +430,7 @@ async def test_what_waited_beyond_the_limit_and_is_held_by_now_gives_its_lease_b
     held = w.message(2)
     held.held = True
     w.agent.answer(OK)
-    await asyncio.sleep(0.01)
+    await until(lambda: w.store.settled)
     assert [s.message for s in w.store.settled] == [held]
     assert not w.agent.jobs
     await w.scheduler.drain(0.1)

@@ -254,12 +254,3 @@ async def stand():
         await made.service.drain(0)
         for _ in range(3):
             await asyncio.sleep(0)
-
-
-async def eventually(true, seconds=2.0):
-    """Wait until a condition holds."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
-    while not true():
-        assert loop.time() < end, "it did not come true"
-        await asyncio.sleep(0.005)

@@ -122,11 +122,11 @@ async def test_the_service_answers_as_written(stand, path):
     for sent, expected in script.steps:
         writer.write(sent)
         for beginning in expected:
-            line = first = await asyncio.wait_for(reader.readline(), 5)
+            line = first = await asyncio.wait_for(reader.readline(), 30)
             while line[3:4] == b"-":
-                line = await asyncio.wait_for(reader.readline(), 5)
+                line = await asyncio.wait_for(reader.readline(), 30)
             assert first.decode().startswith(beginning), sent
     if script.closed:
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), 30) == b""
     writer.close()
     assert [receiver.text for receiver in stand.intake.committed] == script.messages

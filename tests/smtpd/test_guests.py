@@ -4,12 +4,13 @@ import asyncio
 
 import pytest
 
+from patience import until
 from postroad.base.log import ListSink, Log
 from postroad.smtpd.guests import Guests, Places
 from postroad.smtpd.limits import LocalCounts
 from postroad.smtpd.stress import Stress
 
-from .conftest import Peer, eventually
+from .conftest import Peer
 
 
 class Guest:
@@ -111,7 +112,7 @@ async def test_clients_over_the_services_limit_wait_in_silence(stand):
     port = await stand.serve()
     first, second = await Peer.connect(port), await Peer.connect(port)
     assert (await first.reply()).startswith("220")
-    await eventually(lambda: stand.service.sessions == 2)
+    await until(lambda: stand.service.sessions == 2)
     assert told == [True]
     await second.send("NOOP\r\n")
     assert [line for line in stand.log if "master" not in line] == ["smtpd: connect from unknown[127.0.0.1]"]
@@ -135,7 +136,7 @@ async def test_sessions_between_messages_end_at_a_stop_and_others_finish(stand):
     await busy.send("x\r\n.\r\n")
     assert (await busy.reply()).startswith("250 2.0.0 Ok: queued")
     assert (await busy.reply()).startswith("421 4.3.2")
-    await asyncio.wait_for(draining, 2)
+    await asyncio.wait_for(draining, 30)
     assert stand.service.sessions == 0
     for peer in (idle, busy):
         await peer.close()
@@ -148,7 +149,7 @@ async def test_a_stop_does_not_wait_for_ever(stand):
     await peer.ask("EHLO x", "MAIL FROM:<a@example.net>", "RCPT TO:<b@example.test>", "DATA")
     await stand.service.drain(0.01)
     assert (await peer.reply()).startswith("421 4.3.2")
-    await eventually(lambda: not stand.service.sessions)
+    await until(lambda: not stand.service.sessions)
     assert stand.intake.receivers[0].aborted
     await peer.close()
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from patience import until
 from postroad.base.errors import TableUnavailable
 from postroad.model.client import Client
 from postroad.model.reply import Reply
@@ -93,7 +94,7 @@ async def test_an_answer_that_comes_later_goes_to_the_connection(hooked):
     hooked.stand.policy.gate = asyncio.get_running_loop().create_future()
     assert hooked.hooks.recipient("b@example.test") is PENDING
     hooked.stand.policy.gate.set_result(None)
-    await asyncio.sleep(0.01)
+    await until(lambda: hooked.connection.answers)
     assert hooked.connection.answers == [None]
 
 
@@ -110,9 +111,8 @@ async def test_a_message_whose_client_left_before_the_verdict_is_not_queued(hook
     assert hooked.hooks.message(0) is PENDING
     hooked.connection.machine.closed = True
     hooked.stand.policy.gate.set_result(None)
-    await asyncio.sleep(0.01)
+    await until(lambda: hooked.stand.intake.receivers[0].aborted)
     assert hooked.stand.intake.committed == []
-    assert hooked.stand.intake.receivers[0].aborted
 
 
 async def test_a_verdict_that_cannot_be_had_queues_nothing(hooked):

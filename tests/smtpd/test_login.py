@@ -7,9 +7,10 @@ import base64
 
 import pytest
 
+from patience import until
 from postroad.model.sasl import SaslState, SaslStep
 
-from .conftest import Peer, eventually
+from .conftest import Peer
 from .tlspeer import TlsPeer, ended
 
 HERE = "unknown[127.0.0.1]"
@@ -159,7 +160,7 @@ async def test_a_look_that_takes_time_delays_what_follows(stand, users):
     peer = await greeted(await stand.serve(authenticator=users))
     users.gate = asyncio.get_running_loop().create_future()
     await peer.send(GOOD + "\r\nNOOP\r\n")
-    await eventually(lambda: users.exchanges)
+    await until(lambda: users.exchanges)
     gate, users.gate = users.gate, None
     gate.set_result(None)
     assert [await peer.reply(), await peer.reply()] == [
@@ -175,10 +176,10 @@ async def test_a_client_that_leaves_cancels_what_is_under_way(stand, users):
     await asked.ask("AUTH LOGIN")
     users.gate = asyncio.get_running_loop().create_future()
     await waiting.send(GOOD + "\r\n")
-    await eventually(lambda: len(users.exchanges) == 2)
+    await until(lambda: len(users.exchanges) == 2)
     for peer in (waiting, asked):
         peer.reset()
-    await eventually(lambda: [each.cancelled for each in users.exchanges] == [1, 1])
+    await until(lambda: [each.cancelled for each in users.exchanges] == [1, 1])
     users.gate.set_result(None)
     await ended(stand)
     assert f"smtpd: lost connection after AUTH from {HERE}" in stand.log
@@ -267,7 +268,7 @@ async def test_the_authenticator_is_closed_with_the_last_session(stand, users):
     assert (await peer.ask(GOOD)).startswith("235")
     assert users.closed == 0
     await peer.ask("QUIT")
-    await eventually(lambda: users.closed)
+    await until(lambda: users.closed)
     await stand.service.drain(0)
     assert users.closed == 1
     await peer.close()

@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
-from .conftest import Peer, eventually
+from patience import until
+
+from .conftest import Peer
 from .tlspeer import TlsPeer
 
 HEADER = b"PROXY TCP4 192.0.2.7 198.51.100.1 4001 25\r\n"
@@ -62,7 +64,7 @@ async def test_so_is_one_who_says_nothing_or_not_enough(stand):
     peer.writer.write_eof()
     assert (await peer.reply()).startswith("421")
     late = await Peer.connect(port)
-    await eventually(lambda: stand.service.sessions == 1)
+    await until(lambda: stand.service.sessions == 1)
     (connection,) = stand.service.guests
     connection.expired()
     assert (await late.reply()).startswith("421")
@@ -85,6 +87,6 @@ async def test_the_header_comes_before_tls(stand, pair):
 
 async def test_a_server_that_stops_waits_for_no_header(stand):
     peer = await Peer.connect(await stand.serve(**BEHIND))
-    await eventually(lambda: stand.service.sessions == 1)
+    await until(lambda: stand.service.sessions == 1)
     stand.service.stop_accepting()
     assert (await peer.reply()).startswith("421 4.3.2")

@@ -3,12 +3,13 @@ from __future__ import annotations
 import asyncio
 import os
 
+from patience import until
 from postroad.base.errors import TableUnavailable
 from postroad.model.reply import Reply
 from postroad.smtpd.given import Neighbours
 from postroad.smtpd.service import SmtpdService
 
-from .conftest import Peer, eventually, settings
+from .conftest import Peer, settings
 
 
 async def test_no_room_for_the_message_is_temporary(stand):
@@ -109,7 +110,7 @@ async def test_users_are_known_until_the_last_session_ends(stand):
     assert service.authenticator is users
     assert await peer.ask("QUIT") == "221 2.0.0 Bye"
     await peer.close()
-    await eventually(lambda: users.closed == 1)
+    await until(lambda: users.closed == 1)
     assert service.authenticator is None
 
 
@@ -118,7 +119,7 @@ async def test_a_service_that_nobody_uses_ends_at_once_and_once(stand):
     service = stand.make(authenticator=users)
     service.retire()
     service.retire()
-    await eventually(lambda: users.closed)
+    await until(lambda: users.closed)
     assert users.closed == 1
 
 
@@ -136,13 +137,13 @@ async def test_the_service_of_stress_has_its_places_and_ends_with_it(stand):
     port = await stand.serve()
     first, second = await Peer.connect(port), await Peer.connect(port)
     assert (await first.reply()).endswith("Postfix")  # it has the only place
-    await eventually(lambda: service.waiting == 1)
+    await until(lambda: service.waiting == 1)
     assert (service.sessions, strained.sessions, strained.waiting) == (2, 2, 1)
     service.stop_accepting()
     assert (await second.reply()).startswith("421 4.3.2")
-    await eventually(lambda: not service.sessions)
+    await until(lambda: not service.sessions)
     service.retire()
-    await eventually(lambda: users.closed == 1)
+    await until(lambda: users.closed == 1)
     assert service.authenticator is strained.authenticator is None
     for peer in (first, second):
         await peer.close()

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from patience import until
 from postroad.base.log import ListSink, Log
 from postroad.model.client import Client
 from postroad.smtpd.tally import Counters, Tally
 
-from .conftest import Peer, eventually, settings
+from .conftest import Peer, settings
 
 
 def tally(*, local=False, counters=None, sink=None, **texts):
@@ -63,7 +64,7 @@ async def test_a_client_with_too_many_sessions_is_told_to_come_later(stand):
     warning = "warning: Connection concurrency limit exceeded: 2 from unknown[127.0.0.1] for service 25"
     assert f"smtpd: {warning}" in stand.log
     await first.ask("QUIT")
-    await eventually(lambda: not stand.service.sessions)
+    await until(lambda: not stand.service.sessions)
     third = await Peer.connect(port)
     assert (await third.reply()).startswith("220")
     for peer in (first, second, third):

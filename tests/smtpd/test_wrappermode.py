@@ -7,7 +7,9 @@ import ssl
 
 import pytest
 
-from .conftest import Peer, eventually
+from patience import until
+
+from .conftest import Peer
 from .tlspeer import TlsPeer, context, ended
 
 WRAPPER = {"smtpd_tls_wrappermode": "yes", "smtpd_tls_loglevel": "1"}
@@ -52,9 +54,9 @@ async def test_what_comes_before_it_is_known_who_the_client_is_waits(stand, pair
         peer.tls.do_handshake()
     hello = peer.outgoing.read()
     peer.writer.write(hello[:20])
-    await eventually(lambda: stand.service.sessions)
+    await until(lambda: stand.service.sessions)
     [connection] = stand.service.guests
-    await eventually(lambda: not connection._transport.is_reading())
+    await until(lambda: not connection._transport.is_reading())
     peer.writer.write(hello[20:])
     gate.set_result(None)
     await peer._until(peer.tls.do_handshake)
@@ -103,7 +105,7 @@ async def test_a_session_that_waits_for_a_place_is_cut_without_a_plain_word(stan
     one = await wrapped(port)
     await one.reply()
     two = await Peer.connect(port)
-    await eventually(lambda: stand.service.sessions == 2)
+    await until(lambda: stand.service.sessions == 2)
     stand.service.stop_accepting()
     assert (await one.reply()).startswith("421 4.3.2")
     assert await two.rest() == b""
@@ -138,7 +140,7 @@ async def test_a_client_that_does_not_wait_to_be_known_is_gone(stand, pair):
 
     peer = await Peer.connect(await stand.serve(pair=pair, identify=identify, **WRAPPER))
     await peer.send(b"\x16\x03\x01")
-    await eventually(lambda: stand.service.sessions)
+    await until(lambda: stand.service.sessions)
     await peer.close()
     await asyncio.sleep(0)
     gate.set_result(None)

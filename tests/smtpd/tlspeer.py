@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import ssl
 
+from patience import until
 from peers.certificates import Pair
 
-from .conftest import Peer, eventually
+from .conftest import Peer
 
 
 def context(certificate: Pair | None = None, folder=None):
@@ -23,7 +24,7 @@ def context(certificate: Pair | None = None, folder=None):
 
 async def ended(stand):
     """Wait until the log has the end of the last session."""
-    await eventually(lambda: stand.log and " disconnect from " in stand.log[-1])
+    await until(lambda: stand.log and " disconnect from " in stand.log[-1])
 
 
 class TlsPeer(Peer):
@@ -57,7 +58,7 @@ class TlsPeer(Peer):
                 return call()
             except ssl.SSLWantReadError:
                 await self.flush()
-                data = await asyncio.wait_for(self.reader.read(65536), 5)
+                data = await asyncio.wait_for(self.reader.read(65536), 30)
                 if data:
                     self.incoming.write(data)
                 else:

@@ -217,7 +217,7 @@ async def test_a_settlement_that_cannot_be_written_is_kept_until_it_can(
     await asyncio.sleep(0.05)
     assert not waiting.done()
     broken = False
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 30)
     assert [m.key for m in await bench.store.find()] == [notice.key]
 
 

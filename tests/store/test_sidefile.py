@@ -8,6 +8,7 @@ import threading
 import apsw
 import pytest
 
+from patience import LIMIT
 from postroad.base.errors import StoreUnavailable
 from postroad.store.sidefile import SideFile, read
 
@@ -45,7 +46,7 @@ async def test_work_runs_in_a_thread_and_its_result_comes_back(open_file):
 
 async def test_what_has_gathered_is_one_transaction(open_file):
     file, gate = open_file(), threading.Event()
-    first = asyncio.ensure_future(file.do(lambda _db: gate.wait(5)))
+    first = asyncio.ensure_future(file.do(lambda _db: gate.wait(LIMIT)))
     await asyncio.sleep(0)
     rest = [asyncio.ensure_future(file.do(lambda db: (add(1)(db), total(db))[1])) for _ in range(50)]
     other = open_file()
@@ -115,7 +116,7 @@ async def test_the_file_is_its_owner_s_alone(open_file, tmp_path):
 
 async def test_who_does_not_wait_any_more_is_passed_over(open_file):
     file, gate = open_file(), threading.Event()
-    task = asyncio.ensure_future(file.do(lambda _db: gate.wait(5)))
+    task = asyncio.ensure_future(file.do(lambda _db: gate.wait(LIMIT)))
     await asyncio.sleep(0)
     task.cancel()
     gate.set()
@@ -157,6 +158,7 @@ async def test_a_file_that_another_is_just_making_is_waited_for(open_file, tmp_p
     path = tmp_path / "side.db"
     path.touch()
     other = apsw.Connection(str(path))
+    other.set_busy_timeout(30_000)  # whoever tries has it for a moment
     other.execute("CREATE TABLE u (n); BEGIN IMMEDIATE; INSERT INTO u VALUES (1)")  # no WAL yet
     waiting = asyncio.ensure_future(open_file().do(add(1)))
     await asyncio.sleep(0.2)

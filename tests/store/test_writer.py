@@ -3,6 +3,7 @@ import threading
 
 import pytest
 
+from patience import LIMIT, until
 from postroad.base.errors import StoreUnavailable
 from postroad.store import writer as module
 from postroad.store.change import Change
@@ -15,11 +16,12 @@ class Scribe:
     def __init__(self):
         self.batches = []
         self.bad = set()
-        self.gate = threading.Event()
+        self.begun, self.gate = threading.Event(), threading.Event()
         self.gate.set()
 
     def write(self, changes):
-        self.gate.wait(5)
+        self.begun.set()
+        self.gate.wait(LIMIT)
         if any(change.done in self.bad for change in changes):
             raise OSError(28, "No space left on device")
         self.batches.append([change.done for change in changes])
@@ -50,9 +52,7 @@ def change(number, answers, *, lasting=False):
 
 
 async def settled(answers, count):
-    async with asyncio.timeout(5):
-        while len(answers) < count:
-            await asyncio.sleep(0.002)
+    await until(lambda: len(answers) >= count, explain=lambda: answers)
     return sorted(answers)
 
 
@@ -68,7 +68,7 @@ async def test_what_comes_while_a_batch_is_written_is_the_next_batch(writer, scr
     answers = []
     scribe.gate.clear()
     writer.add(change(1, answers))
-    await asyncio.sleep(0.02)
+    await until(scribe.begun.is_set)
     for number in (2, 3, 4):
         writer.add(change(number, answers))
         await asyncio.sleep(0.002)

@@ -147,7 +147,7 @@ def run():
     async def deliver(agent, job):
         done = asyncio.get_running_loop().create_future()
         agent.deliver(job, done.set_result)
-        assert await asyncio.wait_for(done, 5) is job
+        assert await asyncio.wait_for(done, 30) is job
         return job.outcomes
 
     return deliver

@@ -32,7 +32,7 @@ async def write_all(writer, deliveries, content):
 
     for at, delivery in enumerate(deliveries):
         writer.write(delivery, content, lambda result, at=at: then(at, result))
-    await asyncio.wait_for(done.wait(), 10)
+    await asyncio.wait_for(done.wait(), 30)
     return [results[at] for at in range(len(deliveries))]
 
 

@@ -20,7 +20,7 @@ BODY = Text(b"x\r\n")
 @pytest.fixture
 async def ends():
     ours, theirs = wire.pair()
-    theirs.settimeout(5)
+    theirs.settimeout(30)
     yield HelperWriter(ours, asyncio.get_running_loop()), theirs
     theirs.close()
 
@@ -285,7 +285,7 @@ async def test_close_waits_for_the_answers(ends, delivery):
     await turns()
     assert not closing.done()
     answer(helper, 1, (1, "x"))
-    await asyncio.wait_for(closing, 5)
+    await asyncio.wait_for(closing, 30)
     assert len(got) == 1
 
 

@@ -179,7 +179,7 @@ async def test_with_a_real_writer_the_message_is_there(
         log=log,
         clock=clock,
     )
-    outcomes = await asyncio.wait_for(run(made, job("bob@box.test", "old@box.test")), 5)
+    outcomes = await asyncio.wait_for(run(made, job("bob@box.test", "old@box.test")), 30)
     assert outcomes[0].text == "delivered to maildir"
     (file,) = (base / "box/bob/new").iterdir()
     assert file.read_text().endswith("Subject: x\n\nhello\n")

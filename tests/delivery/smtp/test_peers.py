@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+from patience import until
+from peers.harness import free_port
 from postroad.net.mailhosts import Host
 
 SINK = shutil.which("smtp-sink") or "/usr/sbin/smtp-sink"
@@ -18,16 +20,17 @@ pytestmark = [
 
 @contextlib.asynccontextmanager
 async def sink(*options):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
+
+    def serves():
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port)).close()
+            return True
+        return False
+
     process = subprocess.Popen([SINK, "-u", "nobody", *options, f"127.0.0.1:{port}", "100"])
     try:
-        for _ in range(100):
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            await asyncio.sleep(0.05)
+        await until(serves)
         yield Host("sink.example", "127.0.0.1", port)
     finally:
         process.kill()
