@@ -143,6 +143,7 @@ def test_virtual_keys_in_order_for_a_foreign_domain():
 
 def test_virtual_keys_in_order_for_a_domain_of_ours():
     assert texts(lookup_keys("u+e@d", "+", local=True)) == ["u+e@d", "u@d", "u+e", "u", "@d"]
+    assert texts(lookup_keys("u@x@d", "+", local=True)) == ["u@x@d", "@d"]
 
 
 def test_keys_of_a_name_without_a_domain():

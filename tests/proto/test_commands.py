@@ -37,6 +37,13 @@ def test_a_greeting_needs_a_name(talk, verb):
     assert talk.server.session.helo == ""
 
 
+def test_the_protocol_is_esmtp_once_ehlo_is_accepted(talk):
+    protocols = []
+    talk.hooks.helo = lambda: protocols.append(talk.server.session.protocol)
+    talk.ask("EHLO a", "EHLO b")
+    assert protocols == ["SMTP", "ESMTP"]
+
+
 def test_a_name_is_judged_as_it_was_said(talk):
     seen = []
     talk.hooks.helo = lambda: seen.append(talk.server.session.helo)

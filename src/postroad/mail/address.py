@@ -139,7 +139,8 @@ def lookup_keys(address: str, delimiter: str | Extensions, *, local: bool = Fals
     """Return the keys of an internal-form address in the order of virtual(5) and canonical(5).
 
     user+ext@domain, user@domain; when ``local`` (the domain is $myorigin or one of ours) also
-    user+ext, user; and at last @domain, unless ``at_domain`` is off.
+    user+ext, user; and at last @domain, unless ``at_domain`` is off.  A user with an @ in it is no key:
+    it could be the address of somebody else.
     """
     extensions = delimiter if isinstance(delimiter, Extensions) else Extensions(delimiter)
     name, at, domain = address.rpartition("@")
@@ -151,7 +152,7 @@ def lookup_keys(address: str, delimiter: str | Extensions, *, local: bool = Fals
         keys.append(Key(f"{base}{at}{domain}", True, extension))
     if not at:
         return keys
-    if local:
+    if local and "@" not in name:
         keys.append(Key(name, True))
         if extension:
             keys.append(Key(base, True, extension))

@@ -44,19 +44,17 @@ def _helo(server: ServerSession, found: Sequence[Word]) -> None:
 def helo_said(server: ServerSession, said: str, *, harmless: bool = False) -> None:
     """Greet a client; ``harmless``: its name has nothing that could break a log line or a field."""
     session = server.session
-    before = session.helo, session.protocol
+    before = session.helo
     session.helo = said  # the policy judges it as it was said
-    if server.verb is Verb.EHLO:
-        session.protocol = "ESMTP"
-        session.greeting = "EHLO"
-    else:
-        session.greeting = "HELO"
+    session.greeting = "EHLO" if server.verb is Verb.EHLO else "HELO"
 
     def answered(reply: Reply | None) -> None:
         if reply is not None and not reply.accepts:
-            session.helo, session.protocol = before
+            session.helo = before
             server.refuse(reply)
             return
+        if server.verb is Verb.EHLO:
+            session.protocol = "ESMTP"
         if not harmless:
             session.helo = _CONTROLS.sub("?", said).translate(_NEUTERED)
         server.drop()
