@@ -195,6 +195,18 @@ def test_rcpt_is_answered_as_postfix_answers_it(talk, line, answer):
     assert talk.to("mail").ask(line) == answer
 
 
+def test_what_the_client_said_is_the_original_recipient(talk):
+    talk.ask("EHLO a", "MAIL FROM:<a@b.test>", 'RCPT TO:<"b"@x.test>', "RCPT TO:<@r.test:b@x.test>")
+    talk.ask("RCPT TO:<b@x.test>", "RCPT TO:b@x.test", 'RCPT TO:<"b"@x.test> ORCPT=rfc822;c@x.test')
+    assert [each.orcpt for each in talk.server.session.transaction.recipients] == [
+        'rfc822;"b"@x.test',
+        "rfc822;@r.test:b@x.test",
+        "",
+        "",
+        "rfc822;c@x.test",
+    ]
+
+
 def test_a_queue_id_comes_with_the_first_recipient_or_the_sender(make_talk):
     talk = make_talk().to("mail")
     assert talk.hooks.opened == 0

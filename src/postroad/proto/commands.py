@@ -206,11 +206,20 @@ def _rcpt(server: ServerSession, found: Sequence[Word]) -> None:
     if not address:
         server.refuse(_BAD_RECIPIENT)
     else:
-        _routed(server, found[2], address, _BAD_RECIPIENT, partial(rcpt_read, server, address, found[3:]))
+        given = _as_given(found[2], address)
+        _routed(
+            server, found[2], address, _BAD_RECIPIENT, partial(rcpt_read, server, address, found[3:], given)
+        )
 
 
-def rcpt_read(server: ServerSession, address: str, words: Sequence[str]) -> None:
-    """Take a recipient whose address was read; ``words`` are those behind it."""
+def _as_given(word: str, address: str) -> str:
+    """Return the ORCPT of a recipient whose address is not said as it is read, "" if it is."""
+    said = word[1:-1] if word.startswith("<") and word.endswith(">") else word
+    return f"{'rfc822' if said.isascii() else 'utf-8'};{said}" if said != address else ""
+
+
+def rcpt_read(server: ServerSession, address: str, words: Sequence[str], given: str = "") -> None:
+    """Take a recipient whose address was read; ``words`` are those behind it, ``given`` stands for ORCPT."""
     notify, orcpt = 0, ""
     if words:
         read = parameters.read_recipient(words, server.discards)
@@ -227,15 +236,17 @@ def rcpt_read(server: ServerSession, address: str, words: Sequence[str]) -> None
     recipient = server.session.transaction.asked = Recipient(address, address, notify, orcpt)
     answer = server.hooks.recipient(address)
     if answer is None:
-        _rcpt_asked(server, recipient, None)
+        _rcpt_asked(server, recipient, given, None)
     else:
-        server.ask(answer, partial(_rcpt_asked, server, recipient))
+        server.ask(answer, partial(_rcpt_asked, server, recipient, given))
 
 
-def _rcpt_asked(server: ServerSession, recipient: Recipient, reply: Reply | None) -> None:
+def _rcpt_asked(server: ServerSession, recipient: Recipient, given: str, reply: Reply | None) -> None:
     if reply is not None and not reply.accepts:
         server.refuse(reply)
         return
+    if given and not recipient.orcpt:
+        recipient.orcpt = given
     server.session.transaction.recipients.append(recipient)
     if not server.opened:
         server.opened = True
