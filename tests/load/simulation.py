@@ -85,10 +85,10 @@ class World:
     # --- the ports
 
     def remembered(self, address):
-        return Route("smtp", address.rpartition("@")[2], address, AddressClass.DEFAULT)
+        return "smtp", address.rpartition("@")[2]
 
     async def route(self, address, sender):
-        return self.remembered(address)
+        return Route(*self.remembered(address), address, AddressClass.DEFAULT)
 
     def deliver(self, job, report):
         self.at(self.clock.time + self.seconds.get(job.nexthop, self.other), self._ended, job, report)

@@ -79,7 +79,7 @@ async def test_a_domain_known_already_is_not_looked_up_again_but_only_where_noth
         monkeypatch.setattr(router, "_resolver", None)
         if router is fixed:
             assert await router.route("y@any.example") == first._replace(recipient="y@any.example")
-            assert router.remembered("y@any.example") == first._replace(recipient="y@any.example")
+            assert router.remembered("y@any.example") == (first.transport, first.nexthop)
             assert router.remembered("y@other.example") is None
         else:
             assert router.remembered("x@any.example") is None
@@ -102,7 +102,7 @@ async def test_a_known_domain_changes_no_answer(make):
         await warm.route(f"first@{domain}")
         for address in (form % domain for form in addresses):
             route = await make().router.route(address)
-            assert warm.remembered(address) in (None, route)
+            assert warm.remembered(address) in (None, route[:2])
             assert await warm.route(address) == route
 
 

@@ -37,7 +37,7 @@ class FakeRouter:
     def remembered(self, address):
         if address in self.broken:
             return None
-        return Route("smtp", address.partition("@")[2], address, AddressClass.DEFAULT)
+        return "smtp", address.partition("@")[2]
 
 
 class FakeAgent:

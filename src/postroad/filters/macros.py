@@ -76,7 +76,11 @@ class Macros:
             if address is None or address in moment.routes:
                 continue
             try:
-                found = self._router.remembered(address) or await self._router.route(address, sender or "")
+                known = self._router.remembered(address)
+                if known is not None:
+                    moment.routes[address] = known[1] or address.rpartition("@")[2], known[0]
+                    continue
+                found = await self._router.route(address, sender or "")
             except TableUnavailable:
                 continue  # the macro is not sent
             moment.routes[address] = found.nexthop or found.recipient.rpartition("@")[2], found.transport

@@ -216,8 +216,8 @@ class Router(Protocol):
         """Return whether the address leads to one whose domain can be one."""
         ...
 
-    def remembered(self, address: str) -> Route | None:
-        """Return what ``route`` would, if that is known without looking, whoever the sender is."""
+    def remembered(self, address: str) -> tuple[str, str] | None:
+        """Return transport and next hop of an address, if known without looking, whoever the sender is."""
         ...
 
 

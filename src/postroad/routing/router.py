@@ -133,10 +133,18 @@ class Router:
         """Return where an address (internal form, rewritten) goes; TableUnavailable: could not look."""
         return self._queued(await self.resolve(address, sender))
 
-    def remembered(self, address: str) -> Route | None:
-        """Return what ``route`` would, if no table can change it and its domain was asked for before."""
-        resolution = self._recall(address)
-        return None if resolution is None else self._queued(resolution)
+    def remembered(self, address: str) -> tuple[str, str] | None:
+        """Return transport and next hop, if no table can change them and the domain was asked for before."""
+        if not self._domains:
+            return None
+        local, _, domain = address.rpartition("@")
+        route = self._domains.get(domain)
+        if route is None or not local or "%" in local or "!" in local or "@" in local or local[0] == "-":
+            return None
+        ours = route.address_class is AddressClass.LOCAL
+        if ours and address.lower().startswith(self._double_bounce):
+            return None
+        return route.transport, route.nexthop
 
     def is_elsewhere(self, address: str) -> bool:
         """Return whether an address, as a client gave it, is known to be one that is sent on, and not ours.

@@ -156,9 +156,9 @@ class Scheduler:
             self._all_routed(attempt, len(recipients), self._filters.places(place, recipients), None)
         elif len(recipients) == 1:
             address = recipients[0].address
-            route = self._router.remembered(address)
-            if route is not None:
-                self._place(attempt, route.transport, route.nexthop, recipients, attempt.entered)
+            known = self._router.remembered(address)
+            if known is not None:
+                self._place(attempt, *known, recipients, attempt.entered)
                 if self._left_out:
                     self._laid_out(attempt, 1)
                 else:
