@@ -240,3 +240,18 @@ def test_what_an_address_gives_is_remembered_and_stays_right(monkeypatch):
         assert [made.matches_now(f"192.0.2.{n}") for n in range(8, 12)] == [True, False, True, True]
         assert not made.matches_now("198.51.100.1")
     assert len(made._sections[0].known) <= 3
+    assert len(made._clients_known) <= 3
+
+
+def test_a_client_is_its_address_and_its_name_and_what_can_change_is_asked_again(monkeypatch):
+    made = AddressList(["friend.example", "!192.0.2.9", "192.0.2.0/24"], TableContext())
+    for _ in range(2):
+        assert made.matches_now("198.51.100.1", "friend.example")
+        assert not made.matches_now("198.51.100.1", "other.example")
+        assert made.matches_now("192.0.2.9", "friend.example")
+        assert not made.matches_now("192.0.2.9", "other.example")
+    asked = AddressList(["inline:{192.0.2.7=x}", "192.0.2.8"], TableContext())
+    assert asked.matches_now("192.0.2.7")
+    monkeypatch.setattr(asked._sections[0].table, "get", lambda _key: None)
+    assert not asked.matches_now("192.0.2.7")
+    assert asked.matches_now("192.0.2.8")

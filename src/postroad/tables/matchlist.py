@@ -294,10 +294,13 @@ class AddressList(_List):
     with Postfix's words.
     """
 
-    __slots__ = ()
+    __slots__ = ("_clients_known",)
 
     def __init__(self, members: Iterable[str], context: TableContext, *, parents: bool = True) -> None:
         super().__init__(members, context, parents=parents, clients=True)
+        # Clients come again: where nothing can change, the answer is remembered.
+        fixed = all(isinstance(section, _Plain) for section in self._sections)
+        self._clients_known: dict[tuple[str, str], bool] | None = {} if fixed else None
 
     async def matches(self, address: str, name: str = "") -> bool:
         """Return whether the list has the client; TableUnavailable when it could not look."""
@@ -308,7 +311,15 @@ class AddressList(_List):
 
     def matches_now(self, address: str, name: str = "") -> bool:
         """Do the same without a coroutine, where ``now`` is true."""
-        return bool(self._sections) and self._match_now(_client(address, name))
+        known = self._clients_known
+        if known is None:
+            return self._match_now(_client(address, name))
+        verdict = known.get((address, name))
+        if verdict is None:
+            if len(known) >= _KNOWN:
+                known.clear()
+            verdict = known[address, name] = self._match_now(_client(address, name))
+        return verdict
 
 
 def _client(address: str, name: str) -> tuple[_Value, ...]:
