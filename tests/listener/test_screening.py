@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
@@ -43,7 +44,7 @@ async def test_who_hangs_up_has_passed_nothing(tmp_path, end):
         assert not transport.protocol.eof_received()
     transport.lose()
     lines = world.log()
-    assert lines[1].startswith("HANGUP after 0")
+    assert re.match(r"HANGUP after \d", lines[1])
     assert lines[1].endswith(f" from {PLACE} in tests before SMTP handshake")
     assert lines[2:] == [f"DISCONNECT {PLACE}"]
     await world.settle()
@@ -119,7 +120,7 @@ async def test_what_comes_with_the_header_is_the_clients(tmp_path):
     transport = world.connect(("127.0.0.1", 9))
     transport.send(HEADER + b"EHLO x\r\n")
     await world.settle(lambda: transport.closed)
-    assert world.log()[1].startswith("PREGREET 8 after 0")
+    assert re.match(r"PREGREET 8 after \d", world.log()[1])
 
 
 @pytest.mark.parametrize("data", [b"EHLO x\r\n", b"PROXY " + b"x" * 200])

@@ -37,7 +37,7 @@ def test_single_messages_do_not_wait_for_the_bulk_of_another_destination(place: 
             server.wait_log(r"to=<r@slow\.example>.* status=sent", 20, 60)
             busy = delays(server, "beside")
             assert server.log().count("to=<r@slow.example>") < BULK  # the bulk was still under way
-            assert max(busy) <= max(empty) + 1
+            assert max(busy) <= max(empty) + 10  # behind the bulk it would be a minute
             # What waited beyond the limit has not been forgotten.
             done = server.log().count("to=<r@slow.example>")
             until(lambda: server.log().count("to=<r@slow.example>") >= done + 100, 60)

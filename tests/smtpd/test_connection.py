@@ -247,7 +247,8 @@ async def test_a_client_that_does_not_read_is_not_read_from(stand):
     assert connection._paused
     size = connection._transport.get_write_buffer_size()
     await asyncio.sleep(0.05)
-    assert connection._transport.get_write_buffer_size() == size
+    assert connection._paused
+    assert connection._transport.get_write_buffer_size() <= size
     connection.expired()
     await until(lambda: not stand.service.sessions)
     assert any("timeout after EHLO" in line for line in stand.log)
