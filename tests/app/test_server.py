@@ -15,6 +15,7 @@ from peers.harness import free_port
 from peers.tlsends import pem
 from postroad.app.certificates import Certificates
 from postroad.app.server import Server
+from postroad.base.clock import SystemClock
 from postroad.base.errors import ConfigurationError, PostroadError
 from postroad.base.ids import id_of
 from postroad.model.message import Message, Recipient, Text
@@ -23,6 +24,8 @@ from postroad.store.change import Change
 from postroad.store.envelope import pack
 from postroad.store.lock import ShardLock
 from postroad.store.shard import Shard
+
+TEXT = b"Subject: x\r\n\r\nx\r\n"
 
 
 class World:
@@ -96,9 +99,8 @@ class World:
         store = Shard(self.queue / shard)
         changes = []
         for key in keys:
-            message = Message(
-                key, "s@x.example", [Recipient("r@y.example")], 1.0, Text(b"Subject: x\r\n\r\nx\r\n")
-            )
+            # Not so old that it is returned after the first attempt.
+            message = Message(key, "s@x.example", [Recipient("r@y.example")], SystemClock().now(), Text(TEXT))
             change = Change(lambda _error: None)
             change.row = (key, 1.0, "", held, pack(message))
             change.carry(message.content.data)

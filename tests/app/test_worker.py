@@ -71,7 +71,7 @@ class Supervisor:
         return await asyncio.wait_for(self.heard.get(), 30)
 
     async def end(self):
-        return await asyncio.get_running_loop().run_in_executor(None, self.process.wait, 5)
+        return await asyncio.get_running_loop().run_in_executor(None, self.process.wait, 30)
 
     def close(self):
         self.channel.close()

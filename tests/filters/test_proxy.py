@@ -51,7 +51,7 @@ class Stand:
         self.proxy = Proxy(
             settings(
                 smtpd_proxy_filter=f"127.0.0.1:{self.hop.port}",
-                smtpd_proxy_timeout="2s",
+                smtpd_proxy_timeout="100s",
                 smtpd_proxy_options=options,
                 queue_directory=str(tmp_path),
             ),
@@ -183,6 +183,7 @@ async def test_a_filter_that_fails_or_refuses_never_becomes_an_acceptance(stand,
 
 async def test_a_filter_that_is_silent_is_given_up(stand):
     stand.hop.answers["."] = SILENT
+    stand.proxy.limit = 2.0
     assert await stand.send(b"x\r\n") == GENERIC
     assert any("timeout talking to proxy" in line for line in stand.bench.lines)
     assert "proxy-reject: END-OF-MESSAGE: 451" in stand.bench.lines[-1]

@@ -117,7 +117,7 @@ def test_a_domain_that_cannot_be_mailed_is_told_why(place: Path) -> None:
     ):
         server.send("alice@example.test", [f"r@{domain}" for domain in TOLD], message())
         for domain, text in TOLD.items():
-            (line,) = server.wait_log(rf"to=<r@{re.escape(domain)}>", seconds=12)
+            (line,) = server.wait_log(rf"to=<r@{re.escape(domain)}>", seconds=30)
             assert re.search(text, line)
         (notice,) = server.wait_mail("alice")
         assert b"Undelivered Mail Returned to Sender" in notice

@@ -188,7 +188,7 @@ def test_mail_that_is_wanted_later_for_too_long_comes_back(place: Path) -> None:
         Postroad(place, main=short(peer, more)) as server,
     ):
         server.send("alice@example.test", ["r@far.example"], message())
-        server.wait_log(r"from=<alice@example\.test>, status=expired, returned to sender", seconds=12)
+        server.wait_log(r"from=<alice@example\.test>, status=expired, returned to sender", seconds=30)
         (notice,) = server.wait_mail("alice")
         assert b"Status: 4.2.0" in notice
         assert b"Action: failed" in notice

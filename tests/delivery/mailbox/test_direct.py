@@ -63,7 +63,7 @@ async def test_a_slow_mbox_does_not_hold_up_a_maildir(base, delivery, clock, bod
     (base / "one.lock").write_text("")
     os.utime(base / "one.lock", (1_700_000_000, 1_700_000_000))
     go = threading.Event()
-    writer = DirectWriter(clock, sleep=lambda _: go.wait(5))
+    writer = DirectWriter(clock, sleep=lambda _: go.wait(30))
     slow = []
     writer.write(delivery("one"), body, slow.append)
     assert await write_all(writer, [delivery()], body) == [maildir.DELIVERED]
