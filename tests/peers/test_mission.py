@@ -184,8 +184,8 @@ def test_one_worker_may_have_all_the_sessions_that_the_limit_allows(place: Path)
                 client.quit()
 
 
-def test_connections_are_used_again_for_two_seconds(server: Postroad, peer: NextHop) -> None:
-    server.configure("smtp_connection_cache_destinations = 127.0.0.1")
+def test_connections_are_used_again_for_as_long_as_is_set(server: Postroad, peer: NextHop) -> None:
+    server.configure("smtp_connection_cache_destinations = 127.0.0.1\nsmtp_connection_cache_time_limit = 6s")
     assert server.reload().returncode == 0
     for number in range(4):
         server.send("s@client.example", ["known@example.com"], message(f"Number {number}"))
