@@ -7,7 +7,13 @@ import gc
 import os
 import sys
 
+from hypothesis import HealthCheck, settings
+
 _UMASK = 0o022
+
+# On a slow machine an example may take long, and so may finding one: that is no failure.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_runtest_setup():

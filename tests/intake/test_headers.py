@@ -6,6 +6,8 @@ from postroad.intake.headers import HeaderJob, HeaderRules
 from postroad.intake.refusal import RefusedError
 from postroad.intake.rules import AddressRules
 
+SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
 MANY = ", ".join(f"user{number}@example.com" for number in range(12))
 HOPS = b"Received: from a by b; now\r\n"
 
@@ -203,7 +205,7 @@ FIELDS = st.lists(
 
 
 @given(FIELDS, st.sampled_from([None, True, False]))
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=SHARED)
 async def test_what_is_completed_at_once_is_what_taking_it_apart_makes_of_it(bench, header, context):
     b = bench(undisclosed_recipients_header="To: undisclosed-recipients:;", hopcount_limit="3")
     rules = AddressRules(b.settings, b.tables, b.rewriter, b.log, b.own)

@@ -2,6 +2,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
 WRITE_ERROR = "451 4.3.0 Error: queue file write error"
 HEADER = b"Subject: x\r\nMessage-Id: <1@x>\r\n"
 
@@ -14,7 +16,7 @@ def cut(content, places):
 LINES = st.lists(st.binary(max_size=30).map(lambda b: b.replace(b"\r", b"").replace(b"\n", b"") + b"\r\n"))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=SHARED)
 @given(LINES, st.lists(st.integers(0, 5000), max_size=6), st.sampled_from(["1", "40", "256k"]))
 def test_bytes_behind_the_header_are_unchanged_however_they_are_cut(bench, lines, places, limit):
     body = b"\r\n" + b"".join(lines)
@@ -23,7 +25,7 @@ def test_bytes_behind_the_header_are_unchanged_however_they_are_cut(bench, lines
     assert b.content.endswith(b"(UTC)\r\n" + HEADER + body)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=SHARED)
 @given(LINES, st.lists(st.integers(0, 5000), max_size=6), st.sampled_from(["1", "256k"]))
 def test_whatever_comes_as_content_the_cutting_never_matters(bench, lines, places, limit):
     content = b"".join(lines)
@@ -33,7 +35,7 @@ def test_whatever_comes_as_content_the_cutting_never_matters(bench, lines, place
     assert one.content == many.content
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=SHARED)
 @given(LINES)
 def test_a_local_clients_body_is_unchanged_as_well(bench, lines):
     body = b"\r\n" + b"".join(lines)
