@@ -95,6 +95,19 @@ def test_a_policy_may_take_its_time_for_a_chunk(talk):
     assert talk.said() == ["250 2.0.0 Ok: 5 bytes queued as ABC"]
 
 
+def test_bare_line_feeds_are_refused_with_the_chunk_that_has_them(make_talk):
+    talk = make_talk(bare_newline=BareNewline.REJECT).to("rcpt")
+    assert talk.say("BDAT 3\r\na\r\nBDAT 3\r\na\nbBDAT 3 LAST\r\nc\r\n") == [
+        "250 2.0.0 Ok: 3 bytes",
+        "550 5.5.2 mx.example.test Error: bare <LF> received",
+        "551 5.0.0 Discarded 3 bytes after earlier error",
+    ]
+    assert talk.hooks.messages == []
+    talk.ask("RSET", "MAIL FROM:<a@b.test>", "RCPT TO:<b@x.test>")
+    assert talk.say("BDAT 3 LAST\r\nc\r\n") == ["250 2.0.0 Ok: 3 bytes queued as ABC"]
+    assert talk.hooks.messages == [b"c\r\n"]
+
+
 def test_bare_line_feeds_are_refused_at_the_end(make_talk):
     talk = make_talk(bare_newline=BareNewline.REJECT).to("rcpt")
     assert talk.say("BDAT 3 LAST\r\na\nb") == ["550 5.5.2 mx.example.test Error: bare <LF> received"]

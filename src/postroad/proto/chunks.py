@@ -97,6 +97,8 @@ def feed(server: ServerSession, data: bytes) -> None:
         return
     chunk.finished = True
     server.verb = Verb.BDAT
+    if chunk.refusal is None and reader is not None and not chunk.last:
+        incoming.refuse_bare(server, reader)
     if chunk.refusal is not None:
         _spoil(server, chunk, chunk.refusal)
     elif chunk.last:

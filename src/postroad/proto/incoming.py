@@ -66,17 +66,22 @@ def bare_refusal(server: ServerSession) -> Reply:
     return Reply(options.bare_newline_code, "5.5.2", f"{options.hostname} Error: bare <LF> received")
 
 
+def refuse_bare(server: ServerSession, reader: ContentReader) -> None:
+    """Refuse the message if a line of it ended with LF alone, and none may."""
+    if reader.bare and server.bare is BareNewline.REJECT and server.refusal is None:
+        server.refusal = bare_refusal(server)
+        server.hooks.refused(server.refusal)
+
+
 def complete(server: ServerSession, *, plain: bool = False) -> None:
     """The whole message is here: ask for the reply.  ``plain``: there was no need for a reader."""
     reader, server.reader = server.reader, None
     server.verb = Verb.END
     server.where = "END-OF-MESSAGE"
     if reader is not None and reader.bare and server.refusal is None:
-        if server.bare is BareNewline.REJECT:
-            server.refusal = bare_refusal(server)
-            server.hooks.refused(server.refusal)
-        elif server.bare is BareNewline.NOTE:
+        if server.bare is BareNewline.NOTE:
             server.hooks.notice(Notice.BARE_LF)
+        refuse_bare(server, reader)
     if server.refusal is not None:
         _answer(server, server.refusal)
         return
