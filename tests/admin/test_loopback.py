@@ -19,7 +19,7 @@ def place():
 async def test_a_server_listens_and_stops(place):
     server = LoopbackServer(place / "one", "myhostname = one.example\n")
     await server.start()
-    with socket.create_connection(("127.0.0.1", server.port), 5) as peer:
+    with socket.create_connection(("127.0.0.1", server.port), 30) as peer:
         assert peer.recv(100).startswith(b"220 one.example ESMTP")
     assert "daemon started" in server.log()
     await server.stop()

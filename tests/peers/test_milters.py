@@ -35,7 +35,7 @@ def stub(answers=None, **rest) -> Iterator[StubMilter]:
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(30)
     try:
         yield milter
     finally:

@@ -62,7 +62,7 @@ def ask_hook(services, ask, tmp_path):
     """Return a function that asks a hook of HOOKS."""
     (tmp_path / "hooks.py").write_text(HOOKS)
 
-    async def answer(name: str, who=None, limit: float = 5, **rest):
+    async def answer(name: str, who=None, limit: float = 30, **rest):
         made = services()
         made.tables.config_directory = str(tmp_path)
         check = TAKERS["check_python"](made, "check_python", f"hooks:{name}", "")

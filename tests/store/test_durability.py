@@ -61,8 +61,8 @@ async def test_what_was_acknowledged_survives_a_kill(tmp_path, clock, log):
     told = {"A": set(), "S": set(), "D": set()}  # accepted, about to be done, done
     for round_ in range(4):
         child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path / "s")], stdout=subprocess.PIPE)
-        lines = [child.stdout.readline()]
-        time.sleep(0.05 + 0.03 * round_)
+        lines = [child.stdout.readline().rstrip() for _ in range(60 + 40 * round_)]
+        time.sleep(0.01 * round_)
         child.send_signal(signal.SIGKILL)
         lines += child.stdout.read().splitlines()
         child.wait()
@@ -76,7 +76,7 @@ async def test_what_was_acknowledged_survives_a_kill(tmp_path, clock, log):
         assert not told["A"] - told["S"] - found.keys()
         assert not told["D"] & found.keys()
         assert set(found.values()) <= {b"small", b"large" * 1000}
-    assert len(told["A"]) > 50
+    assert len(told["A"]) > 50, {kind: len(keys) for kind, keys in told.items()}
 
 
 @pytest.fixture

@@ -204,7 +204,7 @@ async def test_a_writer_of_a_loop_that_has_ended_ends_quietly(scribe):
     lone._changes.append(change(1, []))
     lone._closing = True
     lone._wake.release()
-    await asyncio.to_thread(lone._thread.join, 5)
+    await asyncio.to_thread(lone._thread.join, 30)
     assert scribe.batches == [[1]]
 
 
