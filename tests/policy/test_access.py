@@ -144,12 +144,14 @@ async def test_no_table_permits_a_recipient_with_routing_in_it(services, ask, ad
 
 
 async def test_a_login_is_looked_up_whole(services, ask, session):
-    check = access.login(services(), texts({"al ice": "REJECT", "alice": "OK"}), "")
+    enabled = services(smtpd_sasl_auth_enable="yes")
+    check = access.login(enabled, texts({"al ice": "REJECT", "alice": "OK"}), "")
     assert await ask(check) is None
     session.sasl_username = "alice"
     assert await ask(check) is PERMIT
+    assert await ask(access.login(services(), "static:REJECT", "")) is None
     session.sasl_username = "al\x01ice"
-    refused = access.login(services(), "static:REJECT", "")
+    refused = access.login(enabled, "static:REJECT", "")
     assert await ask(refused) == "554 5.7.1 <al_ice>: SASL login name rejected: Access denied"
 
 

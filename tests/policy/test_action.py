@@ -140,7 +140,7 @@ async def test_discard_permits_and_ends_every_question(do, session):
 
 
 async def test_headers_and_copies_add_up(do, session):
-    for value in ("PREPEND X-A: 1", "PREPEND X-B: 2", "BCC a@b.test", "BCC c@d.test"):
+    for value in ("PREPEND X-A: 1", "PREPEND X-B \t: 2", "BCC a@b.test", "BCC c@d.test"):
         await do(value)
     assert session.transaction.actions == {"PREPEND": "X-A: 1\nX-B: 2", "BCC": "a@b.test\nc@d.test"}
 

@@ -98,6 +98,7 @@ def test_an_address_of_this_machine_is_permitted(services, ask):
 
 
 def test_a_login_is_permitted(services, ask):
-    check = rules.permit_sasl_authenticated(services())
+    check = rules.permit_sasl_authenticated(services(smtpd_sasl_auth_enable="yes"))
     assert ask(check, sasl_username="alice") is PERMIT
+    assert ask(rules.permit_sasl_authenticated(services()), sasl_username="alice") is None
     assert ask(check) is None

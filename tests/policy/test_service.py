@@ -29,7 +29,10 @@ async def test_the_default_of_the_relay_restrictions_defers(world, say):
 
 
 async def test_a_trusted_client_and_a_login_may_send_anywhere(world, say, new_session):
-    here = world(smtpd_relay_restrictions="permit_mynetworks permit_sasl_authenticated reject")
+    here = world(
+        smtpd_relay_restrictions="permit_mynetworks permit_sasl_authenticated reject",
+        smtpd_sasl_auth_enable="yes",
+    )
     login = new_session()
     login.sasl_username = "alice"
     assert await say(here, "x@example.org", new_session("127.0.0.1")) == ""

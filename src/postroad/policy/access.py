@@ -8,6 +8,7 @@ from functools import lru_cache
 from types import CoroutineType
 from typing import Any
 
+from postroad.auth.params import AUTH_ENABLE
 from postroad.base.errors import TableUnavailable
 from postroad.mail.address import (
     Extensions,
@@ -186,11 +187,11 @@ def etrn(services: Services, spec: str, default: str) -> Check:
 
 def login(services: Services, spec: str, default: str) -> Check:
     """``check_sasl_access``: the name under which the client has logged in."""
-    table = AccessTable(services, spec, default)
+    table, enabled = AccessTable(services, spec, default), services.settings[AUTH_ENABLE]
 
     def check(query: Query) -> Coroutine[Any, Any, Verdict] | None:
         name = query.session.sasl_username
-        if not name:
+        if not name or not enabled:
             return None
         shown = "".join(char if char.isprintable() else "_" for char in name)
         return table.ask(query, [Key(name)], Subject(shown, q.LOGIN, name))

@@ -19,7 +19,7 @@ from postroad.policy.verdict import PERMIT, ServerError, Verdict
 _WORD = re.compile(r"([^ \t]*)[ \t]*(.*)", re.DOTALL)
 _CODE = re.compile("[45][0-9][0-9]")
 _STATUS = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:[ \t\r\n\v\f]+|\Z)")
-_FIELD = re.compile(r"[!-9;-~]+[ \t]*:")  # RFC 5322 2.2
+_FIELD = re.compile(r"([!-9;-~]+)[ \t]*(:.*)", re.DOTALL)  # RFC 5322 2.2
 #: RFC 3463 3.2 has codes for senders and codes for recipients; a table may be asked about either.
 _OF_SENDERS: Final = {"1": "7", "2": "8", "3": "7", "4": "7", "5": "0", "6": "7", "7": "7", "8": "8"}
 _OF_RECIPIENTS: Final = {"1": "1", "2": "2", "3": "3", "4": "4", "5": "5", "6": "6", "7": "3", "8": "2"}
@@ -162,8 +162,8 @@ class Actions:
         if act.query.command == "END-OF-MESSAGE":
             parameter = "smtpd_end_of_data_restrictions"
             self._warn(f"access table {self._table}: action PREPEND must be used before {parameter}")
-        elif _FIELD.match(act.text):
-            _append(act, "PREPEND")
+        elif (field := _FIELD.match(act.text)) is not None:
+            _append(act._replace(text="".join(field.groups())), "PREPEND")  # RFC 5322 4.5
         else:
             self._warn_entry(act, "requires header: text")
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
+from postroad.auth.params import AUTH_ENABLE
 from postroad.model.reply import Reply
 from postroad.model.session import Session
 from postroad.policy.params import UNKNOWN_CLIENT_REJECT_CODE
@@ -45,8 +46,13 @@ def permit_inet_interfaces(services: Services) -> Check:
     return lambda query: PERMIT if own(query.session.client.address) else None
 
 
-def permit_sasl_authenticated(_services: Services) -> Check:
-    """``permit_sasl_authenticated``: yes to a client that has logged in."""
+def permit_sasl_authenticated(services: Services) -> Check:
+    """``permit_sasl_authenticated``: yes to a client that has logged in.
+
+    Without smtpd_sasl_auth_enable a login that XCLIENT tells of is none.
+    """
+    if not services.settings[AUTH_ENABLE]:
+        return lambda _query: None
     return lambda query: PERMIT if query.session.sasl_username else None
 
 
