@@ -111,6 +111,19 @@ def test_commands_that_end_a_group_end_a_session_that_goes_on_behind_them(make_t
     assert talk.server.closed
 
 
+@pytest.mark.parametrize(
+    ("first", "answer"),
+    [
+        ("XCLIENT LOGIN=a", "550 5.7.0 Error: insufficient authorization"),
+        ("STARTTLS", "502 5.5.1 Error: command not implemented"),
+    ],
+)
+def test_commands_that_nobody_may_use_are_refused_whatever_follows(make_talk, first, answer):
+    talk = make_talk(forbid_pipelining=True)
+    talk.ask("EHLO x")
+    assert talk.say(f"{first}\r\nNOOP\r\n") == [answer, "250 2.0.0 Ok"]
+
+
 def test_groups_that_ehlo_allows_are_no_offence(make_talk):
     talk = make_talk(forbid_pipelining=True)
     talk.ask("EHLO x")

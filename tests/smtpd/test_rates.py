@@ -41,6 +41,14 @@ async def test_messages_and_recipients_have_limits_in_time(stand):
     )
 
 
+async def test_vrfy_counts_as_a_recipient(stand):
+    peer = await Peer.connect(await stand.serve(smtpd_client_recipient_rate_limit="1"))
+    await peer.reply()
+    assert await peer.ask("VRFY b@example.test") == "252 2.0.0 b@example.test"
+    assert await peer.ask("VRFY b@example.test") == "450 4.7.1 Error: too many recipients from 127.0.0.1"
+    await peer.close()
+
+
 @pytest.mark.parametrize("who", ["smtpd_client_event_limit_exceptions", "smtpd_authorized_xclient_hosts"])
 async def test_some_clients_are_not_counted(stand, who):
     one = dict.fromkeys(("connection", "message", "recipient"), "1")

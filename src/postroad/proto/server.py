@@ -331,7 +331,11 @@ class ServerSession:
         """Whether the command may be looked at: its time has come, and nothing came behind it too early."""
         if not self.inbox.empty and not self.improper and not self.options.local:
             # RFC 2920 3.1: some commands end a group; without EHLO there are no groups.
-            grouped = self.session.protocol == "ESMTP" and verb not in LAST_OF_GROUP
+            grouped = self.session.protocol == "ESMTP" and (
+                verb not in LAST_OF_GROUP
+                or (verb is Verb.XCLIENT and not self.xclient)  # refused, whatever follows
+                or (verb is Verb.STARTTLS and not self.options.starttls)
+            )
             if not grouped:
                 self.note_improper()
                 if self.options.forbid_pipelining:

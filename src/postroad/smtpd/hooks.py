@@ -212,9 +212,13 @@ class SessionHooks(Notes):
         return self._said
 
     def verify(self, address: str) -> Answer:
-        """VRFY."""
+        """VRFY: it is counted as RCPT is."""
         self.candidate = address
         policy = self._service.policy
+        if self.rates is not None:
+            refusal = self.rates.recipient(self._session.client)
+            if refusal is not None:
+                return refusal
         return None if policy is None else self._ask(policy.verify(self._session, address))
 
     def etrn(self, domain: str) -> Answer:
