@@ -66,7 +66,7 @@ class _Listener(socketserver.StreamRequestHandler):
 
 def _dialogue(host: str, port: int) -> None:
     """Go through every stage, with two messages."""
-    with smtplib.SMTP(host, port, local_hostname="client.example", timeout=10) as client:
+    with smtplib.SMTP(host, port, local_hostname="client.example", timeout=30) as client:
         client.ehlo()
         client.verify("v@example.test")
         client.docmd("ETRN", "example.org")
@@ -77,7 +77,7 @@ def _dialogue(host: str, port: int) -> None:
         client.docmd("MAIL", "FROM:<>")
         client.docmd("RCPT", 'TO:<"alice"@example.test>')
         client.data(b"Subject: x\r\n")
-    with smtplib.SMTP(host, port, timeout=10) as client:
+    with smtplib.SMTP(host, port, timeout=30) as client:
         client.helo("other.example")
         client.docmd("MAIL", 'FROM:<"a b"@example.net>')
         client.rcpt("alice@example.test")

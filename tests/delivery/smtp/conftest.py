@@ -180,7 +180,7 @@ class Post:
     async def deliver(self, job):
         done = asyncio.get_running_loop().create_future()
         self.agent.deliver(job, done.set_result)
-        return await asyncio.wait_for(done, 10)
+        return await asyncio.wait_for(done, 30)
 
     async def texts(self, job):
         return [(o.status, o.text) for o in (await self.deliver(job)).outcomes]
