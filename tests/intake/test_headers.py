@@ -119,6 +119,13 @@ def test_a_message_sent_again_gets_resent_fields(bench):
         ("Apparently-To: f", "Apparently-To: f@mx.example.test"),
         ("To:\r\n  a@b,\r\n  c", "To: a@b, c@mx.example.test"),
         ("From: Jörg <j>", "From: Jörg <j@mx.example.test>"),
+        ("To: a@b@c.test", 'To: "a@b"@c.test'),
+        ("To:  Al <a..b@c.test>", 'To: Al <"a..b"@c.test>'),
+        ("To:\ta.@c.test, b@c.test", 'To: "a."@c.test, b@c.test'),
+        ('To:  "al"@c.test', "To: al@c.test"),
+        ('To:  "a@b"@c.test', 'To:  "a@b"@c.test'),
+        ("To:  <a b@c.test>", "To:  <a b@c.test>"),
+        ('To:  "" <>, ""', 'To:  "" <>, ""'),
     ],
 )
 def test_a_local_clients_addresses_are_completed(bench, given, expected):
@@ -186,6 +193,7 @@ FIELDS = st.lists(
             b"From: a\r\n",
             b"Sender: a@host\r\n",
             b"To: u!v@example.net\r\n",
+            b"To: u..v@example.net\r\n",
             b"To: b@example.test,\r\n c@example.test\r\n",
             b"Cc: b@example.test (x)\r\n",
             b"CC:\r\n",

@@ -48,6 +48,23 @@ def test_addresses_are_found_and_everything_else_is_kept(text, expected):
     assert completed("X", text).replace("\r\n\t", " ") == f"X: {expected}"
 
 
+@pytest.mark.parametrize(
+    ("text", "odd"),
+    [
+        ("a@b@c", True),
+        (".a@c", True),
+        ('"al"@c', True),
+        ('"a@b"@c', False),
+        ("a\\@b@c", False),
+        ("a.b@[1.2]", False),
+        ("<a b@c>", False),
+        ('""', False),
+    ],
+)
+def test_quotes_that_are_missing_or_in_vain_are_told(text, odd):
+    assert [part.odd for part in parse(text) if part.sort is Sort.ADDRESS] == [odd]
+
+
 def test_long_lists_are_folded_as_postfix_folds_them():
     text = ",".join(f"user{i}@mx.example.test" for i in range(9))
     assert render("Cc", parse(text)) == (

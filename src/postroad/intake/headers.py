@@ -36,7 +36,7 @@ _VISIBLE = frozenset({b"to", b"cc", b"resent-to", b"resent-cc"})
 
 _BLANK_COLON = re.compile(rb"^[!-9;-~]++[ \t]++:", re.MULTILINE)
 _FROM_LINE = re.compile(rb">*+From [^\n]*+\n")
-_ADDRESS = rb"[A-Za-z0-9_+=.-]++@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)+"
+_ADDRESS = rb"[A-Za-z0-9_+=-]++(?:\.[A-Za-z0-9_+=-]++)*@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)+"
 _COMPLETE_ONE = rb"[ \t\r\n]*+(?:(?:\"[^\"\\]*+\"|[^\"\\()<>@,;:.\[\]|%!]*+)[ \t\r\n]*+<" + _ADDRESS + rb">|" + _ADDRESS + rb")[ \t\r\n]*+"  # fmt: skip  # noqa: E501
 #: A list of addresses that are complete beyond doubt: nothing in it would be rewritten.
 _COMPLETE_LIST = _COMPLETE_ONE + rb"(?:," + _COMPLETE_ONE + rb")*"
@@ -239,7 +239,7 @@ class HeaderRules:
             address = self._rewriter.rewrite(part.text, local=job.context is True)
             if mapped and address:
                 address = await self._rules.apply(address, role, job.queue_id)
-            changed = changed or address != part.text
+            changed = changed or part.odd or address != part.text
             part.text = address
         if not changed:
             return raw

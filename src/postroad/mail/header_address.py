@@ -54,13 +54,17 @@ _WORDS = frozenset({Sort.WORD, Sort.QUOTED, Sort.LITERAL})
 
 
 class Part:
-    """A part of an address list.  An ADDRESS has its internal form as ``text`` and may be given another."""
+    """A part of an address list.  An ADDRESS has its internal form as ``text`` and may be given another.
 
-    __slots__ = ("sort", "text")
+    ``odd`` says that an ADDRESS was quoted in need of nothing, or in need of quotes and not quoted.
+    """
 
-    def __init__(self, sort: Sort, text: str) -> None:
+    __slots__ = ("odd", "sort", "text")
+
+    def __init__(self, sort: Sort, text: str, *, odd: bool = False) -> None:
         self.sort = sort
         self.text = text
+        self.odd = odd
 
     def __repr__(self) -> str:
         return f"Part({self.sort.name}, {self.text!r})"
@@ -223,7 +227,8 @@ class _Reader:
         if not self._address:
             return
         self._address.reverse()
-        self._done.append(Part(Sort.ADDRESS, _internal(self._address)))
+        text = _internal(self._address)
+        self._done.append(Part(Sort.ADDRESS, text, odd=_is_odd(self._address, text)))
         self._address.clear()
         if comma:
             self._done.append(Part(Sort.SPECIAL, ","))
@@ -259,3 +264,12 @@ class _Reader:
 
 def _internal(tokens: Iterable[Part]) -> str:
     return "".join(f"[{t.text}]" if t.sort is Sort.LITERAL else t.text for t in tokens)
+
+
+def _is_odd(tokens: Sequence[Part], text: str) -> bool:
+    before = Sort.SPECIAL
+    for token in tokens:
+        if token.sort in _WORDS and before in _WORDS:
+            return False  # "<two words@domain>": whatever is made of it is worse
+        before = token.sort
+    return text != "" and "".join(token.external() for token in tokens) != to_external(text)
