@@ -59,13 +59,9 @@ def test_a_header_without_a_body_gets_no_empty_line(bench):
         (b"Subject: x\r\n\xc3\xa4: y\r\n", b"Subject: x\r\n\r\n\xc3\xa4: y\r\n"),
         (b"Subject: x\r\nb\0d: y\r\n", b"Subject: x\r\n\r\nb\0d: y\r\n"),
         (b"Subject: x\r\n \r\nMore: y\r\n\r\n", b"Subject: x\r\n \r\nMore: y\r\n\r\n"),
-        (b"From me Thu\r\nSubject: x\r\n\r\n", b"X-Mailbox-Line: From me Thu\r\nSubject: x\r\n\r\n"),
-        (
-            b">From me\r\n>From you\r\nA: b\r\n\r\n",
-            b"X-Mailbox-Line: >From me\r\nX-Mailbox-Line: >From you\r\nA: b\r\n\r\n",
-        ),
+        (b"From me Thu\r\nSubject: x\r\n\r\n", b"\r\nFrom me Thu\r\nSubject: x\r\n\r\n"),
+        (b"From : x\r\n\r\n", b"From: x\r\n\r\n"),
         (b"from me Thu\r\n", b"\r\nfrom me Thu\r\n"),
-        (b"From me\r\nwords\r\n", b"X-Mailbox-Line: From me\r\n\r\nwords\r\n"),
         (b"Foo: x\r\n\r\n", b"Foo: x\r\n\r\n"),
         (b"Subject: no end of line", b"Subject: no end of line\r\n"),
         (b"\r\nno end of line", b"\r\nno end of line\r\n"),
@@ -75,6 +71,24 @@ def test_where_the_header_ends_is_where_postfix_sees_it(bench, content, expected
     b = bench()
     b.send(content)
     assert b.content.partition(b"(UTC)\r\n")[2] == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"From me Thu\r\nSubject: x\r\n\r\n", [b"X-Mailbox-Line: From me Thu", b"Subject: x"]),
+        (
+            b">From me\r\n>From you\r\nA: b\r\n\r\n",
+            [b"X-Mailbox-Line: >From me", b"X-Mailbox-Line: >From you", b"A: b"],
+        ),
+        (b"From me\r\nwords\r\n", [b"X-Mailbox-Line: From me"]),
+    ],
+)
+def test_sendmails_mbox_separators_become_fields(bench, content, expected):
+    b = bench()
+    b.send(content, uid=1000)
+    header = b.content.partition(b"\r\n\r\n")[0].splitlines()
+    assert header[2 : 2 + len(expected)] == expected
 
 
 def test_addresses_are_completed_and_equal_recipients_become_one(bench):

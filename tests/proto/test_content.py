@@ -180,7 +180,10 @@ def test_only_crlf_dot_crlf_ends_a_message(end):
             b"From me\r\n>From you\r\nA: b\r\n.\r\n",
             b"X-Mailbox-Line: From me\r\nX-Mailbox-Line: >From you\r\nA: b\r\n",
         ),
+        (b".From me\r\nA: b\r\n.\r\n", b"From me\r\nA: b\r\n"),
+        (b".>From me\r\r\n.\r\n", b">From me\r\n"),
         (b" A: b\r\n.\r\n", b"\r\n A: b\r\n"),
+        (b". A: b\r\n.\r\n", b"\r\n A: b\r\n"),
         (b"\r\nFrom me\r\n.\r\n", b"\r\nFrom me\r\n"),
     ],
 )

@@ -143,7 +143,7 @@ class Intake:
         queue_id = id_of(transaction.queue_key)
         date = self._origins.date(arrival)
         sender = self.envelopes.sender(transaction.sender or "")
-        start, used, strict = _header_of(content)
+        start, used, strict = _header_of(session, content)
         context = True if local else self._remote
         if self._headers.completes(context):
             job = _job(session, queue_id, context, sender, date)
@@ -172,7 +172,7 @@ class Intake:
             envelope = await self.envelopes.mapped(sender, recipients, queue_id)
         else:
             envelope = self.envelopes.plain(sender, recipients)
-        header, used, strict = _header_of(content)
+        header, used, strict = _header_of(session, content)
         context = True if local else self._remote
         date = self._origins.date(arrival)
         if self._headers.completes(context):
@@ -235,12 +235,13 @@ def _prepared(session: Session, envelope: Envelope, content: bytes, header: tupl
     return Prepared(envelope, front, used, wide=wide, local=local)
 
 
-def _header_of(content: bytes) -> tuple[bytes, int, bool]:
+def _header_of(session: Session, content: bytes) -> tuple[bytes, int, bool]:
     """Return the header, how many bytes of the content it stands for, and whether it is strict."""
     end = strict_end(content)
     if end and content.startswith(b"\r\n", end):
         return content[:end], end, True
-    if content[:1] in b">F":  # an mbox separator, or From, or nothing at all
+    # mbox separators of sendmail(1); behind DATA they are fields already, in a chunk of BDAT they are text
+    if content[:1] in b">F" and session.client.local_uid is not None:
         changed = mailbox_lines(content)
         end = block_end(changed)
         return changed[:end], end - (len(changed) - len(content)), False

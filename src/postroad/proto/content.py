@@ -94,7 +94,7 @@ class ContentReader:
         if text and not clean:
             text = self._repair(text)
         if self._first and text:
-            text = self._open(text)
+            text = self._open(text, dotted=data.startswith(b"."))
         self.size += len(text)
         return text
 
@@ -201,10 +201,10 @@ class ContentReader:
         stray = self._replace and work.count(b"\r") != work.count(CRLF)
         return _STRAY_CR.sub(b" ", work) if stray else work
 
-    def _open(self, text: bytes) -> bytes:
-        """Treat the first line as Postfix does."""
+    def _open(self, text: bytes, *, dotted: bool = False) -> bytes:
+        """Treat the first line as Postfix does; with a dot in front on the wire it separates nothing."""
         head = b""
-        while self._lines and (match := _FROM_LINE.match(text)) is not None:
+        while self._lines and not dotted and (match := _FROM_LINE.match(text)) is not None:
             # A mailbox's separator that a client sent along becomes a header field.
             end = text.find(CRLF, match.end()) + 2
             if end < 2:
