@@ -28,11 +28,30 @@ async def test_words_are_decided_without_waiting(bench, members, facts, expected
     assert await clients.find(session) is expected
 
 
-def test_trusted_clients_are_those_of_mynetworks(bench):
-    b = bench(local_header_rewrite_clients="permit_mynetworks")
-    session = b.session()
-    session.client.trusted = True
-    assert LocalClients(b.settings, b.tables, b.own).now(session)
+@pytest.mark.parametrize(
+    ("networks", "now", "expected"),
+    [
+        ("192.0.2.0/24", True, True),
+        ("!192.0.2.10, 192.0.2.0/24", False, False),
+        ("inline:{ {192.0.2.10=x} }", True, True),
+        ("inline:{ {192.0.2.11=x} }", False, False),
+    ],
+)
+async def test_clients_in_mynetworks_are_local_whether_a_restriction_asked_or_not(
+    bench, networks, now, expected
+):
+    b = bench(local_header_rewrite_clients="permit_mynetworks", mynetworks=networks)
+    clients = LocalClients(b.settings, b.tables, b.own)
+    assert clients.now(b.session()) is now
+    assert await clients.find(b.session()) is expected
+
+
+async def test_networks_that_cannot_be_looked_up_are_no_answer(bench):
+    b = bench(local_header_rewrite_clients="permit_mynetworks", mynetworks="fail:x")
+    clients = LocalClients(b.settings, b.tables, b.own)
+    assert clients.now(b.session()) is None
+    with pytest.raises(TableUnavailable):
+        await clients.find(b.session())
 
 
 @pytest.mark.parametrize("word", ["", "check_address_map "])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from postroad.base.errors import TableUnavailable
 from postroad.base.params import Settings
 from postroad.model import params as model
 from postroad.model.session import Session
@@ -9,6 +10,7 @@ from postroad.model.tls import PeerCertificate
 from postroad.net.interfaces import OwnAddresses
 from postroad.tables.context import TableContext
 from postroad.tables.maps import Maps
+from postroad.tables.matchlist import AddressList, parents_of
 
 _CHECK = "check_address_map"
 _CERTIFICATES = frozenset({"permit_tls_clientcerts", "permit_tls_all_clientcerts"})
@@ -22,16 +24,21 @@ class LocalClients:
     ValueError for a member that is none of Postfix's words and no ``type:table``.
     """
 
-    __slots__ = ("_addresses", "_certificates", "_members")
+    __slots__ = ("_addresses", "_certificates", "_members", "_networks")
 
     def __init__(self, settings: Settings, tables: TableContext, own: OwnAddresses | None = None) -> None:
         self._addresses = frozenset(own.own if own else ())
         listed = settings[model.RELAY_CLIENTCERTS]
         self._certificates = Maps(listed, tables)
         self._members: list[str | Maps] = []
+        self._networks: AddressList | None = None
         for member in settings[model.LOCAL_HEADER_REWRITE_CLIENTS]:
             if member in _KNOWN:
                 self._members.append(member)
+                if member == "permit_mynetworks" and self._networks is None:
+                    parents = parents_of(settings, model.MYNETWORKS.name)
+                    networks: tuple[str, ...] = settings[model.MYNETWORKS]
+                    self._networks = AddressList(networks, tables, parents=parents)
             elif ":" in member:
                 self._members.append(Maps([member], tables))
             elif member != _CHECK:
@@ -49,8 +56,13 @@ class LocalClients:
                 return None
             if member in _CERTIFICATES and _peer(session) is not None:
                 return None
-            if self._permits(member, session):
-                return True
+            if member == "permit_mynetworks" and self._networks is not None and not self._networks.now:
+                return None
+            try:
+                if self._permits(member, session):
+                    return True
+            except TableUnavailable:  # ``find`` says so
+                return None
         return False
 
     async def find(self, session: Session) -> bool:
@@ -65,6 +77,9 @@ class LocalClients:
                 if member in _CERTIFICATES:
                     if await self._is_listed(member, session):
                         return True
+                elif member == "permit_mynetworks" and self._networks is not None:
+                    if await self._networks.matches(session.client.address, session.client.name):
+                        return True
                 elif self._permits(member, session):
                     return True
             elif await member.find(session.client.address) is not None:
@@ -74,8 +89,9 @@ class LocalClients:
     def _permits(self, member: str, session: Session) -> bool:
         if member == "permit_inet_interfaces":
             return session.client.address in self._addresses
-        if member == "permit_mynetworks":
-            return session.client.trusted
+        if member == "permit_mynetworks" and self._networks is not None:
+            # Not client.trusted: that is set when a restriction asks, and perhaps none did.
+            return self._networks.matches_now(session.client.address, session.client.name)
         return member == "permit_sasl_authenticated" and bool(session.sasl_username)
 
     async def _is_listed(self, member: str, session: Session) -> bool:
