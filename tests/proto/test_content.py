@@ -24,7 +24,7 @@ def by_lines(data, mode):
         bare = bare or lone
         line = raw.rstrip(b"\r")
         if line == b".":
-            if mode is not BareNewline.ALLOW and (lone or before):
+            if mode is not BareNewline.ALLOW and (lone or before or raw != b".\r"):
                 before = lone
                 continue  # an end that another server could have taken for one: it is dropped
             return b"".join(lines), data[at:], bare
@@ -190,6 +190,15 @@ def test_only_crlf_dot_crlf_ends_a_message(end):
 def test_dots_and_odd_beginnings_become_what_postfix_makes_of_them(sent, kept):
     for pieces in ([sent], [sent[i : i + 1] for i in range(len(sent))]):
         assert read(pieces, BareNewline.NORMALIZE) == (kept, b"", False)
+
+
+@pytest.mark.parametrize("end", [b".\r\r\n", b".\r\r\r\n"])
+def test_a_dot_with_more_than_one_carriage_return_ends_nothing(end):
+    sent = b"a\r\n" + end + b"MAIL FROM:<evil@example.net>\r\n.\r\n"
+    for pieces in ([sent], [sent[i : i + 1] for i in range(len(sent))]):
+        assert read(pieces, BareNewline.NORMALIZE) == (b"a\r\nMAIL FROM:<evil@example.net>\r\n", b"", False)
+        assert read(pieces, BareNewline.REJECT)[1] == b""
+        assert read(pieces, BareNewline.ALLOW)[1] == b"MAIL FROM:<evil@example.net>\r\n.\r\n"
 
 
 def test_stray_carriage_returns_stay_when_the_operator_wants_them():

@@ -16,9 +16,9 @@ from io import IncrementalNewlineDecoder
 from postroad.proto.options import BareNewline
 
 CRLF = b"\r\n"
-#: The end of data, behind the line feed of the line before it.  RFC 5321 2.3.8, 4.1.1.4; like
-#: Postfix, further carriage returns in front of the line feed do not count.
-_STRICT_END = re.compile(rb"\r\n\.\r++\n")
+#: The end of data, with the line end in front of it.  RFC 5321 2.3.8, 4.1.1.4.  Further carriage returns
+#: in front of the line feed do not count, but where another server could be fooled they make it no end.
+_STRICT_END = re.compile(rb"\r\n\.\r\n")
 _ANY_END = re.compile(rb"\n\.\r*+\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _STRAY_CR = re.compile(rb"\r(?!\n)")
