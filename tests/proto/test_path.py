@@ -121,6 +121,13 @@ def test_bad_domains_and_leading_hyphens_do_not(address):
 
 def test_choices_of_the_operator_count():
     path.check("-a@example.net", unicode_domain=False, leading_hyphen=True)
+
+
+def test_an_address_without_brackets_is_a_domain_where_that_is_wanted():
+    path.check("a@192.0.2.1", unicode_domain=False, numeric_domain=True)
+    for address, wanted in (("a@192.0.2.1", False), ("a@192.0.2", True), ("a@1234", True)):
+        with pytest.raises(path.BadAddress):
+            path.check(address, unicode_domain=False, numeric_domain=wanted)
     path.check("a@b\u00fccher.example", unicode_domain=True)
     with pytest.raises(path.BadAddress):
         path.check("\u00e4@example.net", unicode_domain=True, ascii_only=True)

@@ -169,6 +169,9 @@ DEFAULT_TRANSPORT = params.declare(
     "default_transport", STRING, "smtp", "transport:nexthop for all other domains."
 )
 ALLOW_MIN_USER = params.declare("allow_min_user", BOOL, "no", "Allow an address that begins with '-'.")
+RESOLVE_NUMERIC_DOMAIN = params.declare(
+    "resolve_numeric_domain", BOOL, "no", "Take user@ipaddress as user@[ipaddress], instead of refusing it."
+)
 ALLOW_PERCENT_HACK = params.declare("allow_percent_hack", BOOL, "yes", "Rewrite user%domain to user@domain.")
 SWAP_BANGPATH = params.declare("swap_bangpath", BOOL, "yes", "Rewrite site!user to user@site.")
 APPEND_AT_MYORIGIN = params.declare(

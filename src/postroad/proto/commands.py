@@ -96,6 +96,7 @@ def _address(server: ServerSession, word: Word, *, strict: bool, smtputf8: bool)
                 unicode_domain=smtputf8,
                 ascii_only=options.strict_smtputf8 and not smtputf8,
                 leading_hyphen=options.leading_hyphen,
+                numeric_domain=options.numeric_domain,
             )
     except path.BadAddress:
         server.hooks.notice(Notice.BAD_ADDRESS, _CONTROLS.sub("?", word))

@@ -31,6 +31,7 @@ class ServerOptions:
     strict_smtputf8: bool = False
     strict_envelopes: bool = False
     leading_hyphen: bool = False
+    numeric_domain: bool = False
     helo_required: bool = False
     vrfy: bool = True
     open_early: bool = False

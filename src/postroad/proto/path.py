@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from postroad.proto.hostname import valid_hostname, valid_literal, valid_unicode_hostname
+from postroad.proto.hostname import valid_address, valid_hostname, valid_literal, valid_unicode_hostname
 
 _SPACE = " \t\r\n\f\v"
 _OPERATORS = frozenset('|"(),.:;<>@[]')
@@ -45,7 +45,7 @@ def parse(text: str, *, strict: bool = False) -> str:
     return address
 
 
-def check(address: str, *, unicode_domain: bool, ascii_only: bool = False, leading_hyphen: bool = False) -> None:  # fmt: skip  # noqa: E501
+def check(address: str, *, unicode_domain: bool, ascii_only: bool = False, leading_hyphen: bool = False, numeric_domain: bool = False) -> None:  # fmt: skip  # noqa: E501
     """Raise BadAddress when the domain is none, or the address could be taken for an option."""
     _, at, domain = address.rpartition("@")
     if (address.startswith("-") and not leading_hyphen) or (ascii_only and not address.isascii()):
@@ -61,7 +61,7 @@ def check(address: str, *, unicode_domain: bool, ascii_only: bool = False, leadi
         good = valid_unicode_hostname(domain)
     else:
         good = valid_hostname(domain)
-    if not good:
+    if not good and not (numeric_domain and valid_address(domain)):
         raise BadAddress(address)
 
 

@@ -37,9 +37,6 @@ EMPTY_ADDRESS_DEFAULT_TRANSPORT_KEY = params.declare(
 RELOCATED_MAPS = params.declare(
     "relocated_maps", LIST, "", "Tables of users and domains that have moved, with where they went."
 )
-RESOLVE_NUMERIC_DOMAIN = params.declare(
-    "resolve_numeric_domain", BOOL, "no", "Take user@ipaddress as user@[ipaddress], instead of refusing it."
-)
 HELPFUL_WARNINGS = params.declare(
     "helpful_warnings", BOOL, "yes", "Warn of settings that contradict each other, as mail comes by them."
 )

@@ -18,12 +18,10 @@ from postroad.model.params import (
     MYHOSTNAME,
     RESOLVE_DEQUOTED_ADDRESS,
     RESOLVE_NULL_DOMAIN,
+    RESOLVE_NUMERIC_DOMAIN,
     SWAP_BANGPATH,
 )
 from postroad.net.hostname import bare_address, is_hostname, literal_address
-from postroad.routing.params import (
-    RESOLVE_NUMERIC_DOMAIN,
-)
 from postroad.tables.ours import OwnDomains
 
 

@@ -105,6 +105,7 @@ def options_of(settings: Settings, *, local: bool = False, auth: bool = False) -
         strict_smtputf8=settings[model.STRICT_SMTPUTF8],
         strict_envelopes=settings[p.STRICT_ENVELOPES],
         leading_hyphen=settings[model.ALLOW_MIN_USER],
+        numeric_domain=settings[model.RESOLVE_NUMERIC_DOMAIN],
         helo_required=settings[p.HELO_REQUIRED] and not local,
         vrfy=not settings[p.DISABLE_VRFY],
         open_early=not settings[p.DELAY_OPEN],
