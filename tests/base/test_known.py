@@ -53,7 +53,10 @@ def test_the_longest_suffix_is_the_family(name, family):
     ("name", "severity"),
     [
         *((name, Severity.UNSUPPORTED) for name in ("header_checks", "mime_header_checks")),
-        *((name, Severity.UNSUPPORTED) for name in ("body_checks", "mailbox_command", "milter_header_checks")),
+        *(
+            (name, Severity.UNSUPPORTED)
+            for name in ("body_checks", "mailbox_command", "milter_header_checks")
+        ),
         *((name, Severity.UNSUPPORTED) for name in ("requiretls_enable", "smtp_tlsrpt_enable")),
         *(
             (name, Severity.MEANINGLESS)

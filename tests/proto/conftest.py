@@ -84,6 +84,9 @@ class FakeHooks:
     def mechanisms(self):
         return self.offered
 
+    def auth_command(self):
+        return self._say("auth_command")
+
     def auth(self, mechanism, response):
         return self._say("auth", mechanism, response)
 

@@ -255,6 +255,15 @@ async def test_too_many_commands_are_refused_for_a_time(stand, users):
     await peer.close()
 
 
+async def test_commands_that_cannot_be_used_count_as_well(stand, users):
+    peer = await greeted(await stand.serve(authenticator=users, smtpd_client_auth_rate_limit="3"))
+    for useless in ("AUTH", "AUTH NOTHING", "AUTH PLAIN !"):
+        assert (await peer.ask(useless))[:1] == "5"
+    assert (await peer.ask(GOOD)).startswith("450 4.7.1 Error: too many AUTH commands")
+    assert users.exchanges == []
+    await peer.close()
+
+
 async def test_but_not_to_those_whom_the_exceptions_name(stand, users):
     texts = {"smtpd_client_auth_rate_limit": "1", "smtpd_client_event_limit_exceptions": "127.0.0.1"}
     peer = await greeted(await stand.serve(authenticator=users, **texts))

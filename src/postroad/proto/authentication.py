@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from postroad.model.reply import Reply
@@ -38,7 +39,14 @@ def quotable(server: ServerSession, text: str) -> str:
 
 
 def begin(server: ServerSession, found: Sequence[Word]) -> None:
-    """Take the command."""
+    """Take the command, unless the client has sent too many: all count, even those that cannot be used."""
+    server.ask(server.hooks.auth_command(), partial(_counted, server, found))
+
+
+def _counted(server: ServerSession, found: Sequence[Word], refusal: Reply | None) -> None:
+    if refusal is not None:
+        server.refuse(refusal)
+        return
     if server.helo_missing():
         return
     offered = server.hooks.mechanisms() if server.options.auth and "auth" not in server.discards else ""

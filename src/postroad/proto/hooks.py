@@ -106,6 +106,10 @@ class Hooks(Protocol):
         """Return the mechanisms that AUTH may name now, parted by spaces; "" when there is no AUTH."""
         ...
 
+    def auth_command(self) -> Answer:
+        """AUTH has come, whatever stands behind it; a refusal when there were too many."""
+        ...
+
     def auth(self, mechanism: str, response: bytes | None) -> Answer:
         """AUTH with one of the ``mechanisms``; the answer is the reply.
 

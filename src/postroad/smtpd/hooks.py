@@ -290,6 +290,10 @@ class SessionHooks(Notes):
         """Return what AUTH may name."""
         return self._login.mechanisms()
 
+    def auth_command(self) -> Answer:
+        """AUTH, before it is read."""
+        return self._ask_quietly(self._login.count(), _NOT_NOW) if self._service.security.auth_limit else None
+
     def auth(self, mechanism: str, response: bytes | None) -> Answer:
         """AUTH."""
         return self._ask_quietly(self._login.begin(mechanism, response), _NOT_NOW)

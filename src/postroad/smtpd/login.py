@@ -39,17 +39,23 @@ class Login:
             return ""
         return " ".join(service.authenticator.mechanisms(tls=tls))
 
+    async def count(self) -> Reply | None:
+        """Count a command; return the refusal when the client has sent too many."""
+        service, client = self._service, self._session.client
+        if await service.clients.uncounted.has(client):
+            return None
+        number = service.tally.auths.add(service.tally.key_of(client))
+        if number <= service.security.auth_limit:
+            return None
+        service.log.emit(events.TOO_MANY_AUTHS, number, client.named_address, service.name)
+        return Reply(450, "4.7.1", f"Error: too many AUTH commands from {client.address}")
+
     async def begin(self, mechanism: str, response: bytes | None) -> Reply:
         """Begin an exchange; return the reply to AUTH."""
-        service, client = self._service, self._session.client
-        if service.security.auth_limit and not await service.clients.uncounted.has(client):
-            number = service.tally.auths.add(service.tally.key_of(client))
-            if number > service.security.auth_limit:
-                service.log.emit(events.TOO_MANY_AUTHS, number, client.named_address, service.name)
-                return Reply(450, "4.7.1", f"Error: too many AUTH commands from {client.address}")
-        assert service.authenticator is not None  # it named the mechanism
+        authenticator = self._service.authenticator
+        assert authenticator is not None  # it named the mechanism
         self._mechanism = mechanism
-        self._exchange = service.authenticator.begin(mechanism, self._session)
+        self._exchange = authenticator.begin(mechanism, self._session)
         return await self.respond(response)
 
     async def respond(self, response: bytes | None) -> Reply:
