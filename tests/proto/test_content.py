@@ -198,6 +198,9 @@ def test_a_dot_with_more_than_one_carriage_return_ends_nothing(end):
     for pieces in ([sent], [sent[i : i + 1] for i in range(len(sent))]):
         assert read(pieces, BareNewline.NORMALIZE) == (b"a\r\nMAIL FROM:<evil@example.net>\r\n", b"", False)
         assert read(pieces, BareNewline.REJECT)[1] == b""
+        assert read(pieces, BareNewline.NORMALIZE, strict_end=False) == (
+            b"a\r\n", b"MAIL FROM:<evil@example.net>\r\n.\r\n", False,
+        )  # fmt: skip
         assert read(pieces, BareNewline.ALLOW)[1] == b"MAIL FROM:<evil@example.net>\r\n.\r\n"
 
 

@@ -80,3 +80,17 @@ def test_how_long_a_service_waits_is_in_seconds():
     )
     assert (timing.timeout, timing.whole_requests, timing.data_rate) == (120.0, True, 7)
     assert timing_of(settings(smtpd_upstream_proxy_timeout="9s")).proxy_timeout == 9.0
+
+
+@pytest.mark.parametrize(
+    ("texts", "strict"),
+    [
+        ({}, False),
+        ({"smtpd_forbid_bare_newline": "normalize"}, True),
+        ({"smtpd_forbid_bare_newline": "reject"}, True),
+        ({"smtpd_forbid_bare_newline": "normalize", "smtpd_strict_end_of_data": "no"}, False),
+        ({"smtpd_strict_end_of_data": "yes"}, True),
+    ],
+)
+def test_where_bare_newlines_are_forbidden_the_end_of_data_is_strict(texts, strict):
+    assert options_of(settings(**texts)).strict_end is strict

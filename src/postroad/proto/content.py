@@ -16,9 +16,11 @@ from io import IncrementalNewlineDecoder
 from postroad.proto.options import BareNewline
 
 CRLF = b"\r\n"
-#: The end of data, with the line end in front of it.  RFC 5321 2.3.8, 4.1.1.4.  Further carriage returns
-#: in front of the line feed do not count, but where another server could be fooled they make it no end.
+#: The end of data, with the line end in front of it.  RFC 5321 2.3.8, 4.1.1.4.
 _STRICT_END = re.compile(rb"\r\n\.\r\n")
+#: The same where further carriage returns do not count, as in Postfix 3.7.  Who stuffs dots does not send
+#: that within a message: the line in front has its proper end.
+_CRLF_END = re.compile(rb"\r\n\.\r++\n")
 _ANY_END = re.compile(rb"\n\.\r*+\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _STRAY_CR = re.compile(rb"\r(?!\n)")
@@ -62,9 +64,9 @@ class ContentReader:
     and ``rest`` has what came behind it.  Memory is bounded by what is fed plus ``line_limit``.
     """
 
-    __slots__ = ("_first", "_limit", "_lines", "_replace", "_start", "_strict", "_tail", "bare", "done", "plain", "rest", "size")  # fmt: skip  # noqa: E501
+    __slots__ = ("_end", "_first", "_limit", "_lines", "_replace", "_start", "_strict", "_tail", "bare", "done", "plain", "rest", "size")  # fmt: skip  # noqa: E501
 
-    def __init__(self, mode: BareNewline = BareNewline.NORMALIZE, *, dots: bool = True, replace_stray_cr: bool = True, line_limit: int = 2048) -> None:  # fmt: skip  # noqa: E501
+    def __init__(self, mode: BareNewline = BareNewline.NORMALIZE, *, dots: bool = True, strict_end: bool = True, replace_stray_cr: bool = True, line_limit: int = 2048) -> None:  # fmt: skip  # noqa: E501
         self._lines = dots  # False: a chunk of BDAT, dots mean nothing and nothing ends it
         self._replace = replace_stray_cr
         self._limit = max(line_limit, 4)  # ".", CR and LF are one line end, however they are cut
@@ -72,6 +74,7 @@ class ContentReader:
         #: What precedes the next byte: CRLF or LF when it begins a line, else something else.
         self._start: bytes = CRLF
         self._strict = mode is not BareNewline.ALLOW
+        self._end = _ANY_END if not self._strict else _STRICT_END if strict_end else _CRLF_END
         self._first = True
         #: Every line ended with CRLF, and none began with a dot: it can be sent on as it is.
         self.plain = dots
@@ -176,7 +179,7 @@ class ContentReader:
         start = self._start
         work = start + text
         if self._lines:
-            end = (_STRICT_END if self._strict else _ANY_END).search(work)
+            end = self._end.search(work)
             if end is not None:
                 self.done = True
                 # The line feed that the end begins with belongs to the line before it.

@@ -22,7 +22,11 @@ def new_reader(server: ServerSession, *, dots: bool) -> ContentReader:
     """Begin to read a message's content."""
     options = server.options
     return ContentReader(
-        server.bare, dots=dots, replace_stray_cr=options.replace_stray_cr, line_limit=options.line_limit
+        server.bare,
+        dots=dots,
+        strict_end=options.strict_end,
+        replace_stray_cr=options.replace_stray_cr,
+        line_limit=options.line_limit,
     )
 
 

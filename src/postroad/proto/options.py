@@ -46,6 +46,7 @@ class ServerOptions:
     forbid_pipelining: bool = False
     bare_newline: BareNewline = BareNewline.NORMALIZE
     bare_newline_code: int = 550
+    strict_end: bool = True
     replace_stray_cr: bool = True
     noop_words: bool = False
     forbidden_words: bool = False

@@ -316,6 +316,15 @@ FORBID_BARE_NEWLINE = params.declare(
     "Lines that end with a line feed alone: never part of the end of a message (normalize or yes; note logs"
     " it too), refused (reject), or taken as they are (no).",
 )
+STRICT_END = params.declare(
+    "smtpd_strict_end_of_data",
+    BOOL,
+    lambda facts: "yes" if "smtpd_forbid_bare_newline" in facts.main else "no",
+    "A dot with more than one carriage return behind it ends no message (yes, the default where main.cf has"
+    " smtpd_forbid_bare_newline), or does, as Postfix 3.7 has it where that is not set (no).  Not asked where"
+    " bare line feeds are noted, refused or allowed: the first two are strict, the last is not.",
+    own=True,
+)
 BARE_NEWLINE_EXCLUSIONS = params.declare(
     "smtpd_forbid_bare_newline_exclusions",
     LIST,

@@ -121,6 +121,7 @@ def options_of(settings: Settings, *, local: bool = False, auth: bool = False) -
         forbid_pipelining=settings[p.FORBID_PIPELINING],
         bare_newline=BareNewline("normalize" if mode == "yes" else mode),
         bare_newline_code=settings[p.BARE_NEWLINE_CODE],
+        strict_end=settings[p.STRICT_END] or mode != "normalize",
         replace_stray_cr=settings[p.REPLACE_STRAY],
         noop_words=bool(settings[p.NOOP_COMMANDS]),
         forbidden_words=bool(settings[p.FORBIDDEN_COMMANDS]) and not local,
