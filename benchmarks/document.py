@@ -84,7 +84,7 @@ def _again(results: Results) -> str:
     if not cells:
         return ""
     names = ", ".join(f"`{name}`" for name in cells)
-    return f"Measured again after a later change of Postroad, all servers in turn in one run: {names}.\n"
+    return f"Measured again later, all servers in turn in one run: {names}.\n"
 
 
 def text(results: Results, drawn: list[tuple[str, str]]) -> str:
