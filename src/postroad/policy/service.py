@@ -84,12 +84,12 @@ class ServicePolicy:
         self._client = Stage(q.CLIENT, _client_name, lists.client)
         self._helo = Stage(q.HELO, _helo_name, lists.helo)
         self._sender = Stage(q.SENDER, _sender_name, lists.sender, lists.sender_end)
-        waiting = (self._client, self._helo, self._sender) if self._delay else ()
-        recipient = Stage(q.RECIPIENT, _recipient_name, *lists.recipient)
-        self._at_recipient = tuple(stage for stage in (*waiting, recipient) if stage)
+        waiting = [stage for stage in (self._client, self._helo, self._sender) if stage and self._delay]
+        # The last stage is begun though nothing is asked: what comes behind it speaks of the same.
+        self._at_recipient = (*waiting, Stage(q.RECIPIENT, _recipient_name, *lists.recipient))
         self._recipient_end = lists.recipient_end
         etrn = Stage(q.ETRN, _etrn_name, lists.etrn)
-        self._at_etrn = tuple(stage for stage in (*waiting[:2], etrn) if stage)
+        self._at_etrn = (*(stage for stage in waiting if stage is not self._sender), etrn)
         self._data = Stage(q.DATA, _command_name, lists.data)
         self._end_of_data = Stage(q.END_OF_DATA, _command_name, lists.end_of_data)
         self.stages = self._stages()

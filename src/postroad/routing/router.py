@@ -120,7 +120,6 @@ class Router:
         self._double_bounce = settings[DOUBLE_BOUNCE_SENDER].lower() + "@"
         fixed = not (self._table or self._relocated or self._transports or self._relayhosts)
         self._domains: dict[str, Route] | None = {} if fixed and self._classes.fixed else None
-        self._elsewhere: set[str] = set()  # those of them that mail is sent on to
 
     def _maps(self, settings: Settings, context: TableContext, param: Param[tuple[str, ...]]) -> Maps:
         specs = settings[param]
@@ -135,11 +134,8 @@ class Router:
 
     def remembered(self, address: str) -> tuple[str, str] | None:
         """Return transport and next hop, if no table can change them and the domain was asked for before."""
-        if not self._domains:
-            return None
-        local, _, domain = address.rpartition("@")
-        route = self._domains.get(domain)
-        if route is None or not local or "%" in local or "!" in local or "@" in local or local[0] == "-":
+        route = self._known(address)
+        if route is None or address[0] == "-":
             return None
         ours = route.address_class is AddressClass.LOCAL
         if ours and address.lower().startswith(self._double_bounce):
@@ -151,11 +147,11 @@ class Router:
 
         False where that is not known without asking.
         """
-        local, _, domain = address.rpartition("@")
         # What is remembered is in standard form, so that nothing would be appended to it.
-        if domain not in self._elsewhere or not local or "%" in local or "!" in local or "@" in local:
+        route = self._known(address)
+        if route is None or (address[0] == "-" and not self._allow_minus):
             return False
-        return self._allow_minus or local[0] != "-"
+        return route.address_class is AddressClass.DEFAULT and route.transport not in ("error", "retry")
 
     async def classify(self, address: str) -> AddressClass:
         """Return the class of an address."""
@@ -197,21 +193,25 @@ class Router:
         if domains is not None and plain and resolution.valid and resolution.route.recipient == address:
             if len(domains) >= _CACHED:
                 domains.clear()
-                self._elsewhere.clear()
-            domains[domain] = route = resolution.route
-            if route.address_class is AddressClass.DEFAULT and route.transport not in ("error", "retry"):
-                self._elsewhere.add(domain)
+            domains[domain] = resolution.route
         return resolution
 
     def _recall(self, address: str) -> Resolution | None:
         """Return the resolution of a plain address in a domain that is remembered."""
+        route = self._known(address)
+        if route is None:
+            return None
+        return Resolution(Route(route.transport, route.nexthop, address, route.address_class), valid=True)
+
+    def _known(self, address: str) -> Route | None:
+        """Return the remembered route of a domain, if it is that of this address, too: of every plain one."""
         if not self._domains:
             return None
         local, _, domain = address.rpartition("@")
         route = self._domains.get(domain)
         if route is None or not local or "%" in local or "!" in local or "@" in local:
             return None
-        return Resolution(Route(route.transport, route.nexthop, address, route.address_class), valid=True)
+        return route
 
     async def _resolve(self, address: str, sender: str) -> Resolution:
         resolved = await self._resolver.resolve(address)
